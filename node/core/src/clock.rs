@@ -1,0 +1,55 @@
+//! The wall clock that judges certificates and records: the operating system's,
+//! never before what this node already saw, and corrected by the median of what
+//! three authenticated peers say. A node that boots in 1970 still works.
+
+use orbweave_model::{NodeId, Wall};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Peers whose clocks are compared.
+pub const PEERS_MIN: usize = 3;
+/// Peers whose last word is remembered.
+const PEERS_MAX: usize = 16;
+/// A smaller difference is left alone.
+const TOLERANCE_MS: i64 = 5_000;
+
+/// Wall time as this node believes it.
+#[derive(Debug, Default)]
+pub struct Clock {
+    floor: Wall,
+    ahead_ms: BTreeMap<NodeId, i64>,
+    offset_ms: i64,
+}
+
+impl Clock {
+    /// A clock that never shows a time before `floor`.
+    pub fn new(floor: Wall) -> Self {
+        Self { floor, ..Self::default() }
+    }
+
+    /// The corrected time.
+    pub fn read(&self, wall: Wall) -> Wall {
+        Wall(wall.0.saturating_add_signed(self.offset_ms)).max(self.floor)
+    }
+
+    /// Takes note of what was written down at this time: the clock does not go behind it.
+    pub fn raise(&mut self, seen: Wall) {
+        self.floor = self.floor.max(seen);
+    }
+
+    /// An authenticated peer told its time.
+    pub fn peer_says(&mut self, peer: NodeId, wall: Wall, theirs: Wall) {
+        if self.ahead_ms.len() >= PEERS_MAX && !self.ahead_ms.contains_key(&peer) {
+            self.ahead_ms.pop_first();
+        }
+        let cap = Duration::from_secs(200 * 366 * 24 * 3600).as_millis() as i64;
+        let ahead = (i128::from(theirs.0) - i128::from(wall.0)).clamp(-i128::from(cap), i128::from(cap));
+        self.ahead_ms.insert(peer, ahead as i64);
+        if self.ahead_ms.len() >= PEERS_MIN {
+            let mut all: Vec<i64> = self.ahead_ms.values().copied().collect();
+            all.sort_unstable();
+            let median = all[all.len() / 2];
+            self.offset_ms = if median.abs() > TOLERANCE_MS { median } else { 0 };
+        }
+    }
+}

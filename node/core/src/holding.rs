@@ -1,0 +1,478 @@
+//! This node as a holder: admission by its own true figures, claims, and the life
+//! of what runs here.
+
+use crate::claim::{Claim, ClaimRange, EPOCH_MAX};
+use crate::event::{Event, EventKind};
+use crate::io::{ExecutorEvent, Output, Start};
+use crate::message::{Answer, Load, Message, Offer};
+use crate::node::Node;
+use crate::placing::per_replica;
+use crate::records::Promise;
+use orbweave_model::{Hash, InstanceId, Mono, NodeId, Resources, WorkloadName};
+use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
+use orbweave_scheduler::rivals::{self, Phase};
+use orbweave_state::record::RecordKind;
+use std::time::Duration;
+
+/// What drains goes on answering for this long, while others learn of it.
+const DRAIN: Duration = Duration::from_secs(2);
+/// A failed start is tried again here after this, doubling.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Failures after which the slot is given up, for another node to try.
+const FAILURES_MAX: u32 = 3;
+/// How far above this node's own view an offer may put the epoch.
+const EPOCH_AHEAD_MAX: u64 = 1_024;
+
+/// How far one run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Fetching,
+    Compiling,
+    Starting,
+    Running,
+}
+
+/// One instance that runs or is about to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub instance: InstanceId,
+    pub run_key: Hash,
+    pub generation: u64,
+    pub component: Hash,
+    pub stage: Stage,
+    pub since: Mono,
+}
+
+/// A slot that this node holds.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub epoch: u64,
+    pub score: i64,
+    pub phase: Phase,
+    /// Its claim is not durable yet.
+    pub staged: bool,
+    pub since: Mono,
+    pub current: Option<Run>,
+    /// Takes the place of `current` once it runs.
+    pub coming: Option<Run>,
+    retry_at: Option<Mono>,
+    drain_until: Option<Mono>,
+    failures: u32,
+}
+
+impl Held {
+    fn new(epoch: u64, score: i64, staged: bool, since: Mono) -> Self {
+        Self {
+            epoch,
+            score,
+            phase: Phase::Preparing,
+            staged,
+            since,
+            current: None,
+            coming: None,
+            retry_at: None,
+            drain_until: None,
+            failures: 0,
+        }
+    }
+
+    /// When it wants to be looked at.
+    pub fn due(&self) -> Option<Mono> {
+        self.retry_at.into_iter().chain(self.drain_until).min()
+    }
+}
+
+type Key = (WorkloadName, u32);
+
+impl Node {
+    /// Takes up again what this node held before it was restarted.
+    pub(crate) fn resume(&mut self) {
+        let mine: Vec<_> = self
+            .claims
+            .iter()
+            .filter_map(|(name, holders)| Some((name.clone(), holders.get(&self.me)?.clone())))
+            .filter(|(_, claim)| !claim.is_empty())
+            .collect();
+        for (name, claim) in mine {
+            for range in claim.ranges.iter().filter(|r| r.phase != Phase::Draining) {
+                for slot in range.slots.start..range.slots.end {
+                    let held = Held::new(range.epoch, range.score, false, self.now.mono);
+                    self.held.insert((name.clone(), slot), held);
+                }
+            }
+            self.publish_claim(&name, Vec::new());
+            self.dirty.insert(name);
+        }
+    }
+
+    pub(crate) fn on_offer(&mut self, from: NodeId, offer: Offer) {
+        let verdict = self.admit(&offer);
+        let key = (offer.workload.clone(), offer.slot);
+        if verdict != Verdict::Fits {
+            return self.answer(from, offer.id, &offer.workload, verdict);
+        }
+        if let Some(held) = self.held.get(&key) {
+            if !held.staged {
+                self.answer(from, offer.id, &offer.workload, Verdict::Fits);
+            }
+            return;
+        }
+        let own = self.epoch_seen(&key.0, key.1);
+        let epoch = offer.epoch_seen.min(own.saturating_add(EPOCH_AHEAD_MAX)).max(own).saturating_add(1);
+        self.held.insert(key.clone(), Held::new(epoch.min(EPOCH_MAX), offer.score, true, self.now.mono));
+        let answer = Promise::Answer { to: from, offer: offer.id, workload: key.0.clone() };
+        let claimed = Promise::Claimed { workload: key.0.clone(), slot: key.1 };
+        self.publish_claim(&key.0, vec![claimed, answer]);
+    }
+
+    /// Whether this node takes the slot, by what it knows of itself.
+    fn admit(&self, offer: &Offer) -> Verdict {
+        let name = &offer.workload;
+        let Some(desired) = self.desired.get(name).filter(|d| d.spec.generation >= offer.generation) else {
+            return Verdict::Unknown;
+        };
+        if self.leaving {
+            return Verdict::Leaving;
+        }
+        if let Some(held) = self.held.get(&(name.clone(), offer.slot)) {
+            return if held.phase == Phase::Draining { Verdict::BackingOff } else { Verdict::Fits };
+        }
+        let rival = self.holdings(name, offer.slot).into_iter().filter(|h| h.phase != Phase::Draining);
+        let newer_claim = rival.map(|h| h.epoch).max().is_some_and(|epoch| epoch > offer.epoch_seen);
+        if offer.slot >= desired.slots() || newer_claim || self.held_here(name) > offer.held {
+            return Verdict::StaleView;
+        }
+        if let Err(why) = &desired.release {
+            return Verdict::Release(why.chars().take(200).collect());
+        }
+        let need = Need {
+            workload: name.as_str(),
+            slot: offer.slot,
+            requires: &desired.spec.requires,
+            resources: per_replica(&desired.spec.need),
+        };
+        let me = Candidate {
+            node: self.me,
+            labels: &self.info.labels,
+            free: self.load_now().free,
+            held: 0,
+            load: 0,
+            rtt_us: Some(0),
+            avoid: self.is_backing_off(name),
+        };
+        candidate::judge(&need, &me)
+    }
+
+    fn answer(&mut self, to: NodeId, id: u64, workload: &WorkloadName, verdict: Verdict) {
+        let Load { free, slots } = self.load_now();
+        let answer = Answer { id, verdict, free, held: self.held_here(workload), load: slots };
+        if to == self.me {
+            self.on_answer(to, answer);
+        } else {
+            self.outputs.push_back(Output::Datagram { to, bytes: Message::Answer(answer).encode() });
+        }
+    }
+
+    /// The claim is durable: now the placer may know.
+    pub(crate) fn accept_offer(&mut self, to: NodeId, offer: u64, workload: &WorkloadName) {
+        self.answer(to, offer, workload, Verdict::Fits);
+    }
+
+    /// The claim is durable: now the work may begin.
+    pub(crate) fn on_claimed(&mut self, workload: &WorkloadName, slot: u32) {
+        let Some(held) = self.held.get_mut(&(workload.clone(), slot)) else { return };
+        held.staged = false;
+        let text = format!("{workload}/{slot} is claimed");
+        let event = Event::new(EventKind::Claim, text).of(workload).slot(slot).epoch(held.epoch);
+        self.notify(event);
+        self.dirty.insert(workload.clone());
+    }
+
+    /// Says which slots of a workload this node holds now.
+    fn publish_claim(&mut self, name: &WorkloadName, promises: Vec<Promise>) {
+        let first = (name.clone(), 0);
+        let mine = self.held.range(first..).take_while(|((n, _), _)| n == name);
+        let claim = Claim::of(mine.map(|((_, slot), h)| {
+            let generation = h.current.as_ref().map(|run| run.generation);
+            ClaimRange::one(*slot, h.epoch, h.phase, h.score, generation)
+        }));
+        self.say(RecordKind::CLAIM, name.as_str(), claim.encode(), promises);
+    }
+
+    /// Keeps what this node holds of a workload in line with what is wanted.
+    pub(crate) fn review_held(&mut self, name: &WorkloadName) {
+        let first = (name.clone(), 0);
+        let slots: Vec<u32> = self
+            .held
+            .range(first..)
+            .take_while(|((n, _), _)| n == name)
+            .filter(|(_, h)| !h.staged && h.phase != Phase::Draining)
+            .map(|((_, slot), _)| *slot)
+            .collect();
+        for slot in slots {
+            let key = (name.clone(), slot);
+            match self.reason_to_drain(&key) {
+                Some(why) => self.drain(&key, why),
+                None => self.run_what_is_wanted(&key),
+            }
+        }
+    }
+
+    fn reason_to_drain(&self, key: &Key) -> Option<String> {
+        let (name, slot) = (&key.0, key.1);
+        let Some(desired) = self.desired.get(name) else {
+            return Some("its specification is gone".to_owned());
+        };
+        if desired.spec.deleted {
+            return Some("the workload is deleted".to_owned());
+        }
+        if slot >= desired.slots() {
+            return Some("the workload was scaled down".to_owned());
+        }
+        if let Some(term) = desired.spec.requires.first_unmet(&self.info.labels) {
+            return Some(format!("this node's labels do not satisfy `{term}`"));
+        }
+        let held = self.held.get(key)?;
+        if let Err(why) = &desired.release
+            && held.current.as_ref().is_none_or(|run| run.run_key == desired.run_key)
+        {
+            return Some(format!("its release is no longer accepted: {why}"));
+        }
+        let holdings = self.holdings(name, slot);
+        let keeper = rivals::keeper(desired.rule(), &holdings)?;
+        // The loser goes on until the winner answers.
+        (keeper.holder != self.me && keeper.phase == Phase::Running)
+            .then(|| format!("{} keeps the slot (epoch {})", self.name(keeper.holder), keeper.epoch))
+    }
+
+    fn run_what_is_wanted(&mut self, key: &Key) {
+        let Some(desired) = self.desired.get(&key.0) else { return };
+        let Ok(release) = &desired.release else { return };
+        let (run_key, component) = (desired.run_key, release.statement().blake3);
+        let generation = desired.spec.generation;
+        let Some(held) = self.held.get_mut(key) else { return };
+        // A generation that changes nothing for an instance leaves it alone.
+        if let Some(run) = held.current.as_mut().filter(|r| r.run_key == run_key && r.generation != generation) {
+            run.generation = generation;
+            return self.publish_claim(&key.0, Vec::new());
+        }
+        let same = |run: &Option<Run>| run.as_ref().is_some_and(|r| r.run_key == run_key);
+        if same(&held.current) || same(&held.coming) || held.retry_at.is_some() {
+            return;
+        }
+        let old = held.coming.take();
+        self.instances += 1;
+        self.own_changed = true;
+        let instance = InstanceId(self.instances);
+        let since = self.now.mono;
+        held.coming = Some(Run { instance, run_key, generation, component, stage: Stage::Fetching, since });
+        if let Some(old) = old {
+            self.outputs.push_back(Output::Stop { instance: old.instance });
+        }
+        self.fetch(key);
+    }
+
+    fn fetch(&mut self, key: &Key) {
+        let Some(desired) = self.desired.get(&key.0) else { return };
+        let Ok(release) = &desired.release else { return };
+        let (hash, size) = (release.statement().blake3, release.statement().size);
+        let origin = desired.spec.origin;
+        let mut providers: Vec<NodeId> = Vec::new();
+        let holders = self.claims.get(&key.0).into_iter().flatten();
+        let running = holders.filter(|(_, c)| c.ranges.iter().any(|r| r.phase == Phase::Running));
+        for node in running.map(|(n, _)| *n).chain(origin).chain(self.linked()) {
+            if node != self.me && !providers.contains(&node) && self.counts(node) {
+                providers.push(node);
+            }
+        }
+        let text = format!("fetches the component of {}", key.0);
+        self.notify(Event::new(EventKind::FetchStarted, text).of(&key.0).slot(key.1));
+        self.outputs.push_back(Output::Fetch { hash, size, providers });
+    }
+
+    pub(crate) fn on_blob(&mut self, hash: Hash, outcome: Result<(), String>) {
+        let waiting: Vec<Key> = self
+            .held
+            .iter()
+            .filter(|(_, h)| {
+                h.coming.as_ref().is_some_and(|r| r.component == hash && r.stage == Stage::Fetching)
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in waiting {
+            match &outcome {
+                Ok(()) => self.start(&key),
+                Err(why) => {
+                    let text = format!("the component of {} could not be fetched", key.0);
+                    let event = Event::new(EventKind::FetchFailed, text).of(&key.0).slot(key.1);
+                    self.notify(event.because(why.clone()));
+                    self.fail(&key, why.clone());
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, key: &Key) {
+        let now = self.now.mono;
+        let Some(desired) = self.desired.get(&key.0) else { return };
+        // Verified again, right before it runs: a revocation may have come meanwhile.
+        let Ok(release) = &desired.release else { return };
+        let Some(run) = self.held.get_mut(key).and_then(|h| h.coming.as_mut()) else { return };
+        let took = now.since(run.since);
+        let spec = &desired.spec;
+        run.stage = Stage::Compiling;
+        let start = Start {
+            instance: run.instance,
+            workload: key.0.clone(),
+            slot: key.1,
+            release: release.clone(),
+            env: spec.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            memory_bytes: spec.need.memory_bytes,
+            call_time: Duration::from_millis(spec.call_time_ms),
+            concurrency: spec.concurrency,
+        };
+        let event = Event::new(EventKind::FetchDone, format!("the component of {} is here", key.0));
+        let event = event.of(&key.0).slot(key.1).instance(run.instance).took(took);
+        self.notify(event);
+        self.outputs.push_back(Output::Start(start));
+    }
+
+    pub(crate) fn on_executor(&mut self, instance: InstanceId, event: ExecutorEvent) {
+        let is = |run: &Option<Run>| run.as_ref().is_some_and(|r| r.instance == instance);
+        let found = self.held.iter().find(|(_, h)| is(&h.current) || is(&h.coming));
+        // An instance that was stopped meanwhile may still report: a no-op.
+        let Some((key, _)) = found else { return };
+        let key = key.clone();
+        let about = |kind, text: String| Event::new(kind, text).of(&key.0).slot(key.1).instance(instance);
+        match event {
+            ExecutorEvent::Compiled { cached, took } => {
+                if let Some(run) = self.held.get_mut(&key).and_then(|h| h.coming.as_mut()) {
+                    run.stage = Stage::Starting;
+                }
+                let how = if cached { "was found compiled" } else { "is compiled" };
+                let text = format!("the component of {} {how}", key.0);
+                self.notify(about(EventKind::Compiled, text).took(took));
+            }
+            ExecutorEvent::Running => {
+                let now = self.now.mono;
+                let Some(held) = self.held.get_mut(&key) else { return };
+                let Some(mut run) = held.coming.take_if(|r| r.instance == instance) else { return };
+                run.stage = Stage::Running;
+                let took = now.since(run.since);
+                let old = held.current.replace(run);
+                held.failures = 0;
+                if held.phase == Phase::Preparing {
+                    (held.phase, held.since) = (Phase::Running, now);
+                }
+                let epoch = held.epoch;
+                if let Some(old) = old {
+                    self.outputs.push_back(Output::Stop { instance: old.instance });
+                }
+                self.backing_off.remove(&key.0);
+                let text = format!("{}/{} runs", key.0, key.1);
+                self.notify(about(EventKind::Started, text).epoch(epoch).took(took));
+                self.publish_claim(&key.0, Vec::new());
+                self.outputs.push_back(Output::RoutesChanged);
+            }
+            ExecutorEvent::Failed { reason } => {
+                let text = format!("{}/{} failed", key.0, key.1);
+                self.notify(about(EventKind::Failed, text).because(reason.clone()));
+                let Some(held) = self.held.get_mut(&key) else { return };
+                if held.current.take_if(|r| r.instance == instance).is_some() {
+                    held.phase = Phase::Preparing;
+                    self.publish_claim(&key.0, Vec::new());
+                }
+                self.fail(&key, reason);
+            }
+        }
+    }
+
+    /// A run did not come about: again here after a while, then another node's turn.
+    fn fail(&mut self, key: &Key, why: String) {
+        let now = self.now.mono;
+        let Some(held) = self.held.get_mut(key) else { return };
+        held.coming = None;
+        held.failures += 1;
+        let wait = AGAIN.0.saturating_mul(1 << held.failures.min(6)).min(AGAIN.1);
+        if held.failures < FAILURES_MAX || held.current.is_some() {
+            held.retry_at = Some(now + wait);
+        } else {
+            let (times, _) = self.backing_off.get(&key.0).copied().unwrap_or((0, now));
+            let pause = AGAIN.0.saturating_mul(1 << (times + 4).min(6)).min(AGAIN.1);
+            self.backing_off.insert(key.0.clone(), (times.saturating_add(1), now + pause));
+            self.give_up(key, EventKind::ClaimReleased, format!("failed {FAILURES_MAX} times: {why}"));
+        }
+    }
+
+    /// Stops taking work on, and ends once others had the time to learn of it.
+    fn drain(&mut self, key: &Key, why: String) {
+        let now = self.now.mono;
+        let Some(held) = self.held.get_mut(key) else { return };
+        let serves = held.current.is_some();
+        if !serves {
+            return self.give_up(key, EventKind::ClaimReleased, why);
+        }
+        (held.phase, held.since, held.drain_until) = (Phase::Draining, now, Some(now + DRAIN));
+        let text = format!("{}/{} drains", key.0, key.1);
+        self.notify(Event::new(EventKind::Drained, text).of(&key.0).slot(key.1).because(why));
+        self.publish_claim(&key.0, Vec::new());
+        self.outputs.push_back(Output::RoutesChanged);
+    }
+
+    fn give_up(&mut self, key: &Key, kind: EventKind, why: String) {
+        let Some(held) = self.held.remove(key) else { return };
+        for run in held.current.into_iter().chain(held.coming) {
+            self.outputs.push_back(Output::Stop { instance: run.instance });
+        }
+        let text = format!("{}/{} is given up here", key.0, key.1);
+        self.notify(Event::new(kind, text).of(&key.0).slot(key.1).epoch(held.epoch).because(why));
+        self.publish_claim(&key.0, Vec::new());
+        self.dirty.insert(key.0.clone());
+        self.outputs.push_back(Output::RoutesChanged);
+    }
+
+    /// Ends what has drained, and tries again what is due.
+    pub(crate) fn advance_held(&mut self) {
+        let now = self.now.mono;
+        let due: Vec<Key> = self
+            .held
+            .iter()
+            .filter(|(_, h)| h.due().is_some_and(|at| at <= now))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            let Some(held) = self.held.get_mut(&key) else { continue };
+            if held.drain_until.is_some_and(|at| at <= now) {
+                self.give_up(&key, EventKind::Stopped, "it has drained".to_owned());
+            } else if held.retry_at.take_if(|at| *at <= now).is_some() {
+                self.run_what_is_wanted(&key);
+            }
+        }
+        self.backing_off.retain(|_, (_, until)| *until + AGAIN.1 > now);
+    }
+
+    pub(crate) fn give_all_up(&mut self) {
+        for key in self.held.keys().cloned().collect::<Vec<_>>() {
+            self.drain(&key, "this node leaves".to_owned());
+        }
+    }
+
+    pub(crate) fn is_backing_off(&self, name: &WorkloadName) -> bool {
+        self.backing_off.get(name).is_some_and(|(_, until)| *until > self.now.mono)
+    }
+
+    /// Slots of a workload that this node holds, staged ones included.
+    pub(crate) fn held_here(&self, name: &WorkloadName) -> u32 {
+        let first = (name.clone(), 0);
+        self.held.range(first..).take_while(|((n, _), _)| n == name).count() as u32
+    }
+
+    /// What is free here, and how much is held.
+    pub(crate) fn load_now(&self) -> Load {
+        let used = self.held.keys().filter_map(|(name, _)| self.desired.get(name)).fold(
+            Resources::default(),
+            |sum, desired| sum.plus(&per_replica(&desired.spec.need)),
+        );
+        Load { free: self.info.capacity.minus(&used), slots: self.held.len() as u32 }
+    }
+}

@@ -1,0 +1,41 @@
+//! One node of the mesh, sans-IO: trust, records, membership and scheduling
+//! composed into a [`Node`] that a driver or a simulator feeds.
+//!
+//! The contract: call [`Node::handle`] with an input, or [`Node::handle_timeout`]
+//! when [`Node::next_timeout`] is due; then drain [`Node::poll_output`] until it
+//! gives nothing; then wait. Time and randomness come in as arguments, so the same
+//! seed and inputs give the same outputs, byte for byte.
+//!
+//! A promise that others rely on (a claim, an accepted submission) is staged,
+//! invisible to peers and to the node's own view, until the driver reports the
+//! batch that holds it as [`Input::Persisted`].
+//!
+//! ```
+//! use orbweave_core::claim::{Claim, ClaimRange};
+//! use orbweave_scheduler::rivals::Phase;
+//!
+//! let claim = Claim::of((0..1_000).map(|slot| ClaimRange::one(slot, 1, Phase::Running, 0, None)));
+//! assert_eq!((claim.ranges.len(), claim.len()), (1, 1_000));
+//! assert_eq!(Claim::decode(&claim.encode()).unwrap(), claim);
+//! ```
+
+pub mod claim;
+mod clock;
+pub mod event;
+mod holding;
+pub mod io;
+pub mod message;
+mod node;
+pub mod node_info;
+mod peers;
+mod placing;
+mod records;
+pub mod report;
+mod syncing;
+mod view;
+pub mod workload;
+
+pub use event::{Event, EventKind};
+pub use io::{ExecutorEvent, Input, Output};
+pub use node::{Node, NodeConfig, Restored, StartError};
+pub use workload::{Route, WorkloadSpec};

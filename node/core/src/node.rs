@@ -1,0 +1,404 @@
+//! One node: what goes in, what comes out, and the order in which its parts act.
+
+use crate::claim::Claim;
+use crate::clock::Clock;
+use crate::event::Event;
+use crate::holding::Held;
+use crate::io::{BatchId, CommandId, Input, Output, SyncId, Write};
+use crate::node_info::NodeInfo;
+use crate::peers::Peer;
+use crate::placing::{Freshness, Vacancy};
+use crate::records::{Promise, Staged};
+use crate::view::Desired;
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use orbweave_model::wire::{self, WireError};
+use orbweave_model::{Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit};
+use orbweave_state::membership::{Membership, MembershipConfig, Timing};
+use orbweave_state::record::RecordId;
+use orbweave_state::store::Store;
+use orbweave_state::sync::Session;
+use orbweave_trust::{
+    Authority, Certificate, CertificateError, Genesis, GenesisError, RollbackGuard, SecretKey, SignatureCheck,
+};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often everything is looked at again, whether or not anything happened.
+const TICK: Duration = Duration::from_secs(1);
+/// A wake-up this much later than it was due means that the process was frozen.
+const FROZEN: Duration = Duration::from_secs(3);
+/// How long a node that knows of others looks around before it places anything.
+const SETTLE: Duration = Duration::from_secs(4);
+/// The same for a node that knows of no other.
+const SETTLE_ALONE: Duration = Duration::from_secs(1);
+
+/// What a node is made of.
+pub struct NodeConfig {
+    /// Its one key.
+    pub key: SecretKey,
+    /// The genesis document's envelope.
+    pub genesis: Vec<u8>,
+    /// Its certificate's envelope.
+    pub certificate: Vec<u8>,
+    /// All randomness comes from here.
+    pub seed: [u8; 32],
+    /// Its failure domain.
+    pub zone: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// What it has.
+    pub capacity: Resources,
+    /// Where it can be reached.
+    pub addresses: Vec<SocketAddr>,
+    /// The version of the program.
+    pub version: String,
+    /// Whether gossip carries what is new; if not, reconciliation does all.
+    pub gossip: bool,
+    /// How membership is timed.
+    pub timing: Timing,
+    /// Checks signatures; a simulator may remember its results.
+    pub check: Arc<dyn SignatureCheck + Send + Sync>,
+}
+
+/// What the disk gave back.
+#[derive(Debug, Clone, Default)]
+pub struct Restored {
+    /// The envelopes of all records.
+    pub records: Vec<Vec<u8>>,
+    /// The last [`Write::PutSelf`].
+    pub own: Option<Vec<u8>>,
+}
+
+/// Why a node cannot be made. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The genesis document is no good.
+    #[error("the genesis document cannot be used: {0}")]
+    Genesis(#[from] GenesisError),
+    /// The certificate is no good.
+    #[error("this node's certificate cannot be used: {0}")]
+    Certificate(#[from] CertificateError),
+    /// The certificate names another key.
+    #[error("the certificate is for node {0}, and the key in this directory is another")]
+    OtherNode(NodeId),
+    /// What the store holds of the node itself is no good.
+    #[error("the store's own entry cannot be read: {0}; the store was written by another program or is damaged")]
+    Own(WireError),
+}
+
+/// What a node must know of itself after a restart.
+#[derive(Debug, Clone, Default, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Own {
+    #[n(0)]
+    pub generation: u64,
+    #[n(1)]
+    pub hlc: Hlc,
+    #[n(2)]
+    pub instances: u64,
+    #[n(3)]
+    pub guard: Option<ByteVec>,
+}
+
+/// One node of the mesh. Feed it with [`Node::handle`] and [`Node::handle_timeout`],
+/// then drain [`Node::poll_output`], then sleep until [`Node::next_timeout`].
+pub struct Node {
+    pub(crate) me: NodeId,
+    pub(crate) key: SecretKey,
+    pub(crate) mesh: MeshId,
+    pub(crate) check: Arc<dyn SignatureCheck + Send + Sync>,
+    pub(crate) info: NodeInfo,
+    pub(crate) gossip: bool,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) now: Now,
+
+    pub(crate) authority: Authority,
+    pub(crate) guard: RollbackGuard,
+    pub(crate) clock: Clock,
+    pub(crate) hlc: HlcClock,
+    pub(crate) store: Store,
+    pub(crate) held_back: BTreeMap<RecordId, Vec<u8>>,
+
+    pub(crate) nodes: BTreeMap<NodeId, NodeInfo>,
+    pub(crate) names: BTreeMap<NodeId, String>,
+    pub(crate) desired: BTreeMap<WorkloadName, Desired>,
+    pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Claim>>,
+
+    pub(crate) membership: Membership,
+    pub(crate) peers: BTreeMap<NodeId, Peer>,
+    pub(crate) sessions: BTreeMap<SyncId, (Session, Mono)>,
+    pub(crate) session_count: u64,
+    pub(crate) next_sync: Mono,
+    pub(crate) next_refresh: Mono,
+
+    pub(crate) settled_at: Mono,
+    pub(crate) vacancies: BTreeMap<(WorkloadName, u32), Vacancy>,
+    pub(crate) fresh: BTreeMap<NodeId, Freshness>,
+    pub(crate) offer_count: u64,
+    pub(crate) held: BTreeMap<(WorkloadName, u32), Held>,
+    pub(crate) backing_off: BTreeMap<WorkloadName, (u32, Mono)>,
+    pub(crate) instances: u64,
+    pub(crate) leaving: bool,
+
+    pub(crate) dirty: BTreeSet<WorkloadName>,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) staged: Vec<Staged>,
+    pub(crate) own_changed: bool,
+    pub(crate) batches: BTreeMap<BatchId, Vec<Staged>>,
+    pub(crate) batch_count: u64,
+    pub(crate) next_tick: Mono,
+    pub(crate) outputs: VecDeque<Output>,
+}
+
+impl Node {
+    /// Makes a node of what it is and of what its disk gave back. It speaks only
+    /// after its first batch of writes was reported durable.
+    pub fn new(config: NodeConfig, restored: Restored, now: Now) -> Result<Self, StartError> {
+        let me = config.key.node_id();
+        let (mesh, genesis) = Genesis::verify(&config.genesis, None, &*config.check)?;
+        let mut authority = Authority::new(mesh, genesis);
+        let own: Own = match &restored.own {
+            Some(bytes) => wire::decode_open("the node's own entry", bytes, usize::MAX).map_err(StartError::Own)?,
+            None => Own::default(),
+        };
+        let guard = match &own.guard {
+            Some(bytes) => RollbackGuard::decode(bytes).map_err(StartError::Own)?,
+            None => RollbackGuard::new(),
+        };
+        let records = crate::records::restore(&restored.records, mesh, &mut authority, &*config.check);
+        // Whatever this node wrote down lies in its past, also if its clock forgot.
+        let written = records.iter().filter(|r| r.id().author == me.into()).map(|r| r.hlc()).max();
+        let mut clock = Clock::new(written.map_or(own.hlc.wall, |w| w.wall.max(own.hlc.wall)));
+        let certificate = match Certificate::verify(
+            &config.certificate,
+            &authority,
+            clock.read(now.wall),
+            &*config.check,
+        ) {
+            Ok(certificate) => certificate,
+            Err(CertificateError::NotYetValid { not_before, .. }) => {
+                clock.raise(not_before);
+                Certificate::verify(&config.certificate, &authority, clock.read(now.wall), &*config.check)?
+            }
+            // It may only renew; what it was given before, it may resume.
+            Err(CertificateError::Expired { certificate }) => *certificate,
+            Err(error) => return Err(error.into()),
+        };
+        if certificate.node != me {
+            return Err(StartError::OtherNode(certificate.node));
+        }
+
+        let mut rng = ChaCha8Rng::from_seed(config.seed);
+        let generation = own.generation.saturating_add(1);
+        let mut membership_seed = [0; 32];
+        rng.fill_bytes(&mut membership_seed);
+        let membership = Membership::new(
+            MembershipConfig { me, generation, seed: membership_seed, timing: config.timing },
+            now.mono,
+        );
+        let addresses =
+            config.addresses.iter().take(limit::ADDRESSES_MAX).map(ToString::to_string).collect();
+        let info = NodeInfo {
+            generation,
+            addresses,
+            zone: config.zone,
+            labels: config.labels,
+            capacity: config.capacity,
+            certificate: config.certificate.into(),
+            version: config.version,
+        };
+        let mut node = Self {
+            me,
+            key: config.key,
+            mesh,
+            check: config.check,
+            info,
+            gossip: config.gossip,
+            rng,
+            now,
+            authority,
+            guard,
+            clock,
+            hlc: HlcClock::after(written.unwrap_or_default().max(own.hlc)),
+            store: Store::default(),
+            held_back: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            names: BTreeMap::from([(me, certificate.name)]),
+            desired: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            membership,
+            peers: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            session_count: 0,
+            next_sync: now.mono + Duration::from_secs(5),
+            next_refresh: now.mono,
+            settled_at: now.mono + SETTLE_ALONE,
+            vacancies: BTreeMap::new(),
+            fresh: BTreeMap::new(),
+            offer_count: 0,
+            held: BTreeMap::new(),
+            backing_off: BTreeMap::new(),
+            instances: own.instances,
+            leaving: false,
+            dirty: BTreeSet::new(),
+            writes: Vec::new(),
+            staged: Vec::new(),
+            own_changed: true,
+            batches: BTreeMap::new(),
+            batch_count: 0,
+            next_tick: now.mono,
+            outputs: VecDeque::new(),
+        };
+        node.load(records);
+        if node.nodes.keys().any(|n| *n != me) {
+            node.settled_at = now.mono + SETTLE;
+        }
+        node.publish_node_record();
+        node.resume();
+        node.flush();
+        Ok(node)
+    }
+
+    /// Takes one input. Drain [`Node::poll_output`] afterwards.
+    pub fn handle(&mut self, now: Now, input: Input) {
+        self.wake(now);
+        match input {
+            Input::LinkUp { peer, rtt } => self.on_link_up(peer, rtt),
+            Input::LinkDown { peer } => self.on_link_down(peer),
+            Input::Rtt { peer, rtt } => self.on_rtt(peer, rtt),
+            Input::Found { peer, addresses } => self.on_found(peer, addresses),
+            Input::Datagram { from, bytes } => self.on_datagram(from, &bytes),
+            Input::Gossip { bytes } => self.on_gossip(&bytes),
+            Input::Sync { id, bytes } => self.on_sync(id, &bytes),
+            Input::SyncClosed { id } => {
+                self.sessions.remove(&id);
+            }
+            Input::Blob { hash, outcome } => self.on_blob(hash, outcome),
+            Input::Executor { instance, event } => self.on_executor(instance, event),
+            Input::Submit { id, bytes } => self.on_submit(id, &bytes),
+            Input::Persisted { batch } => self.on_persisted(batch),
+            Input::Leave => self.on_leave(),
+        }
+        self.settle();
+    }
+
+    /// Acts on what is due. Early and late calls do no harm.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.wake(now);
+        self.membership.handle_timeout(now.mono);
+        self.settle();
+    }
+
+    /// What to do next; `None` when all is done until the next input or timeout.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Node::handle_timeout`] is due.
+    pub fn next_timeout(&self) -> Mono {
+        let vacancy = self.vacancies.values().map(|v| v.next_at).min();
+        let held = self.held.values().filter_map(|h| h.due()).min();
+        [self.membership.next_timeout(), vacancy, held, Some(self.next_sync), Some(self.next_tick)]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.next_tick)
+    }
+
+    fn wake(&mut self, now: Now) {
+        if now.mono > self.next_tick + FROZEN {
+            // Frozen, not late: what it believed of others is as old as its sleep.
+            self.settled_at = now.mono + SETTLE;
+            self.next_sync = now.mono;
+        }
+        self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
+    }
+
+    /// Runs every part that is due or touched, then hands writes over as one batch.
+    fn settle(&mut self) {
+        self.drain_membership();
+        if self.now.mono >= self.next_tick {
+            self.next_tick = self.now.mono + TICK;
+            self.tick_records();
+            self.tick_peers();
+            self.dirty.extend(self.desired.keys().cloned());
+            self.dirty.extend(self.held.keys().map(|(w, _)| w.clone()));
+            let load = self.load_now();
+            self.membership.set_load(wire::encode(&load));
+        }
+        self.sync_if_due();
+        for workload in std::mem::take(&mut self.dirty) {
+            self.evaluate(&workload);
+        }
+        self.advance_held();
+        self.advance_vacancies();
+        self.drain_membership();
+        self.flush();
+    }
+
+    /// Hands over everything staged as one batch, if there is any.
+    fn flush(&mut self) {
+        if self.own_changed {
+            self.own_changed = false;
+            let own = Own {
+                generation: self.info.generation,
+                hlc: self.hlc.last(),
+                instances: self.instances,
+                guard: Some(self.guard.encode().into()),
+            };
+            self.writes.push(Write::PutSelf { value: wire::encode(&own) });
+        }
+        if self.writes.is_empty() && self.staged.is_empty() {
+            return;
+        }
+        self.batch_count += 1;
+        let batch = BatchId(self.batch_count);
+        self.batches.insert(batch, std::mem::take(&mut self.staged));
+        let writes = std::mem::take(&mut self.writes);
+        self.outputs.push_back(Output::Persist { batch, writes });
+    }
+
+    fn on_persisted(&mut self, batch: BatchId) {
+        for staged in self.batches.remove(&batch).into_iter().flatten() {
+            self.make_visible(staged);
+        }
+    }
+
+    pub(crate) fn keep(&mut self, promise: Promise) {
+        match promise {
+            Promise::Reply(id) => self.reply(id, Ok(())),
+            Promise::Answer { to, offer, workload } => self.accept_offer(to, offer, &workload),
+            Promise::Claimed { workload, slot } => self.on_claimed(&workload, slot),
+        }
+    }
+
+    pub(crate) fn reply(&mut self, id: CommandId, result: Result<(), String>) {
+        self.outputs.push_back(Output::Reply { id, result });
+    }
+
+    pub(crate) fn notify(&mut self, event: Event) {
+        self.outputs.push_back(Output::Notify(event));
+    }
+
+    /// The corrected wall clock.
+    pub(crate) fn wall(&self) -> Wall {
+        self.clock.read(self.now.wall)
+    }
+
+    /// A duration between `from` and `to`, drawn evenly.
+    pub(crate) fn jitter(&mut self, from: Duration, to: Duration) -> Duration {
+        let (from, to) = (from.as_millis() as u64, to.as_millis() as u64);
+        Duration::from_millis(self.rng.random_range(from..=to.max(from)))
+    }
+
+    fn on_leave(&mut self) {
+        self.leaving = true;
+        self.give_all_up();
+        self.membership.leave(self.now.mono);
+    }
+}

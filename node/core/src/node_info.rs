@@ -1,0 +1,60 @@
+//! What a node says of itself: the body of its node record.
+
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+use orbweave_model::wire::{self, WireError};
+use orbweave_model::{Labels, Resources, limit};
+use std::net::SocketAddr;
+
+/// A node's own statement. It carries the certificate, so that whoever holds the
+/// record can judge its author without asking anybody.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct NodeInfo {
+    /// Higher with each start, and after each time that the mesh held it for dead.
+    #[n(0)]
+    pub generation: u64,
+    /// Where it can be reached, as `ip:port`: quinn on UDP, libp2p on TCP.
+    #[n(1)]
+    pub addresses: Vec<String>,
+    /// Its failure domain.
+    #[n(2)]
+    pub zone: String,
+    /// Its labels.
+    #[n(3)]
+    pub labels: Labels,
+    /// What it has.
+    #[n(4)]
+    pub capacity: Resources,
+    /// Its certificate.
+    #[n(5)]
+    pub certificate: ByteVec,
+    /// The version of the program.
+    #[n(6)]
+    pub version: String,
+}
+
+impl NodeInfo {
+    /// The bytes of a record's body.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(self)
+    }
+
+    /// Reads a record's body and checks its bounds.
+    pub fn decode(body: &[u8]) -> Result<Self, WireError> {
+        let info: Self = wire::decode_open("a node record", body, limit::RECORD_BYTES_MAX)?;
+        let malformed = |why: &str| WireError::Malformed { what: "a node record", why: why.to_owned() };
+        if info.addresses.len() > limit::ADDRESSES_MAX {
+            return Err(malformed("too many addresses"));
+        }
+        if info.zone.len() > limit::NAME_BYTES_MAX || info.version.len() > limit::NAME_BYTES_MAX {
+            return Err(malformed("a zone or version that is too long"));
+        }
+        Ok(info)
+    }
+
+    /// The addresses that are well-formed.
+    pub fn socket_addresses(&self) -> Vec<SocketAddr> {
+        self.addresses.iter().filter_map(|a| a.parse().ok()).collect()
+    }
+}

@@ -1,0 +1,224 @@
+//! Links and members: whom to dial, whom to greet, and what a change of
+//! membership means for the rest of the node.
+
+use crate::event::{Event, EventKind};
+use crate::io::Output;
+use crate::message::{Load, Message};
+use crate::node::Node;
+use crate::node_info::NodeInfo;
+use minicbor::bytes::ByteVec;
+use orbweave_model::{Mono, NodeId, limit, wire};
+use orbweave_state::membership::{self, DownCause};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Between two attempts to reach a node, doubling.
+const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The node with the higher id leaves the other this head start, so that most
+/// pairs are dialled once.
+const DIAL_SECOND: Duration = Duration::from_secs(2);
+
+/// What this node knows of the way to another.
+#[derive(Debug, Default)]
+pub(crate) struct Peer {
+    pub up: bool,
+    pub rtt: Option<Duration>,
+    pub heard: Option<Mono>,
+    found: BTreeSet<SocketAddr>,
+    attempts: u32,
+    next_dial: Option<Mono>,
+}
+
+impl Node {
+    pub(crate) fn linked(&self) -> impl Iterator<Item = NodeId> {
+        self.peers.iter().filter(|(_, p)| p.up).map(|(id, _)| *id)
+    }
+
+    pub(crate) fn on_link_up(&mut self, peer: NodeId, rtt: Duration) {
+        let entry = self.peers.entry(peer).or_default();
+        entry.up = true;
+        entry.rtt = Some(rtt);
+        entry.attempts = 0;
+        entry.next_dial = None;
+        entry.heard = Some(self.now.mono);
+        self.membership.set_rtt(peer, rtt);
+        self.notify(Event::new(EventKind::LinkUp, format!("a link to {} is up", self.name(peer))).about(peer));
+        // One side begins, and both learn.
+        if self.me < peer {
+            self.sync_with(peer);
+        }
+        if self.nodes.contains_key(&peer) {
+            self.membership.announce(self.now.mono, peer);
+        }
+    }
+
+    pub(crate) fn on_link_down(&mut self, peer: NodeId) {
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.up = false;
+            entry.next_dial = Some(self.now.mono + DIAL_AGAIN.0);
+            let event = Event::new(EventKind::LinkDown, format!("the link to {} is down", self.name(peer)));
+            self.notify(event.about(peer));
+        }
+        for id in self.sessions.keys().filter(|id| id.peer == peer).copied().collect::<Vec<_>>() {
+            self.sessions.remove(&id);
+        }
+    }
+
+    pub(crate) fn on_rtt(&mut self, peer: NodeId, rtt: Duration) {
+        if let Some(entry) = self.peers.get_mut(&peer) {
+            entry.rtt = Some(rtt);
+            self.membership.set_rtt(peer, rtt);
+        }
+    }
+
+    pub(crate) fn on_found(&mut self, peer: NodeId, addresses: Vec<SocketAddr>) {
+        if peer == self.me || self.authority.is_revoked(&peer.into()) {
+            return;
+        }
+        if !self.peers.contains_key(&peer) && self.peers.len() >= limit::MEMBERS_MAX {
+            return;
+        }
+        let entry = self.peers.entry(peer).or_default();
+        for address in addresses {
+            if entry.found.len() < limit::ADDRESSES_MAX {
+                entry.found.insert(address);
+            }
+        }
+        if !entry.up && entry.next_dial.is_none() {
+            entry.next_dial = Some(self.now.mono);
+            self.tick_peers();
+        }
+    }
+
+    /// Dials whoever should be linked and is not.
+    pub(crate) fn tick_peers(&mut self) {
+        let now = self.now.mono;
+        for (&node, peer) in self.peers.iter_mut().filter(|(_, p)| !p.up) {
+            if peer.next_dial.is_none_or(|at| at > now) {
+                continue;
+            }
+            let mut addresses = peer.found.clone();
+            addresses.extend(self.nodes.get(&node).map(NodeInfo::socket_addresses).unwrap_or_default());
+            if addresses.is_empty() {
+                continue;
+            }
+            peer.attempts = peer.attempts.saturating_add(1);
+            let wait = DIAL_AGAIN.0.saturating_mul(1 << peer.attempts.min(6)).min(DIAL_AGAIN.1);
+            peer.next_dial = Some(now + wait);
+            self.outputs.push_back(Output::Dial { peer: node, addresses: addresses.into_iter().collect() });
+        }
+    }
+
+    pub(crate) fn on_node_info(&mut self, node: NodeId, info: NodeInfo) {
+        self.membership.set_known_generation(node, info.generation);
+        if let Ok(certificate) = orbweave_trust::Certificate::verify(
+            &info.certificate,
+            &self.authority,
+            self.wall(),
+            &*self.check,
+        ) {
+            self.names.insert(node, certificate.name);
+        }
+        let labels_changed = self.nodes.get(&node).is_none_or(|old| old.labels != info.labels);
+        self.nodes.insert(node, info);
+        if labels_changed {
+            self.dirty.extend(self.desired.keys().cloned());
+        }
+        if node == self.me {
+            return;
+        }
+        let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
+        let at = self.now.mono + head_start;
+        let peer = self.peers.entry(node).or_default();
+        if peer.up {
+            self.membership.announce(self.now.mono, node);
+        } else if peer.next_dial.is_none() {
+            peer.next_dial = Some(at);
+        }
+    }
+
+    pub(crate) fn on_datagram(&mut self, from: NodeId, bytes: &[u8]) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        peer.heard = Some(self.now.mono);
+        match Message::decode(bytes) {
+            Ok(Message::Membership(bytes)) => {
+                // A peer that sends nonsense harms nobody but itself.
+                let _ = self.membership.handle_datagram(self.now.mono, from, &bytes);
+            }
+            Ok(Message::Offer(offer)) => self.on_offer(from, offer),
+            Ok(Message::Answer(answer)) => self.on_answer(from, answer),
+            Ok(Message::Record(bytes)) => self.take_all(vec![bytes.into()], crate::records::Way::Direct),
+            Err(_) => {}
+        }
+    }
+
+    /// Carries out what membership wants, and reacts to what it found.
+    pub(crate) fn drain_membership(&mut self) {
+        while let Some(output) = self.membership.poll_output() {
+            match output {
+                membership::Output::Send { to, bytes } => {
+                    let bytes = Message::Membership(ByteVec::from(bytes)).encode();
+                    self.outputs.push_back(Output::Datagram { to, bytes });
+                }
+                membership::Output::Event(event) => self.on_member(event),
+            }
+        }
+    }
+
+    fn on_member(&mut self, event: membership::Event) {
+        use membership::Event as E;
+        let event = match event {
+            E::Up { node, .. } => {
+                Event::new(EventKind::MemberUp, format!("{} is alive", self.name(node))).about(node)
+            }
+            E::Suspect { node } => {
+                Event::new(EventKind::MemberSuspect, format!("{} missed its probes", self.name(node))).about(node)
+            }
+            E::Down { node, cause, .. } => {
+                let cause = match cause {
+                    DownCause::Watchers { verdicts } => {
+                        let names: Vec<_> = verdicts.iter().map(|n| self.name(*n)).collect();
+                        format!("its watchers {} agree", names.join(", "))
+                    }
+                    DownCause::Swim => "nobody reached it in time".to_owned(),
+                };
+                let text = format!("{} is down", self.name(node));
+                Event::new(EventKind::MemberDown, text).about(node).because(cause)
+            }
+            E::Left { node } => {
+                let text = format!("{} left", self.name(node));
+                Event::new(EventKind::MemberDown, text).about(node).because("it said goodbye")
+            }
+            E::Renewed { generation } => {
+                // The mesh held this node for dead: look around before placing anything.
+                self.info.generation = generation;
+                self.settled_at = self.settled_at.max(self.now.mono + Duration::from_secs(2));
+                self.publish_node_record();
+                let peer = self.linked().next();
+                if let Some(peer) = peer {
+                    self.sync_with(peer);
+                }
+                return;
+            }
+            E::SelfDoubt { on } => Event::new(
+                if on { EventKind::SelfDoubt } else { EventKind::SelfDoubtOver },
+                if on { "lost sight of most others, and suspects itself" } else { "sees most others again" },
+            ),
+        };
+        self.notify(event);
+        self.dirty.extend(self.desired.keys().cloned());
+        self.outputs.push_back(Output::RoutesChanged);
+    }
+
+    /// A node's name for people: its certificate's, or the beginning of its id.
+    pub fn name(&self, node: NodeId) -> String {
+        self.names.get(&node).cloned().unwrap_or_else(|| node.short())
+    }
+
+    /// What a member last said of its load.
+    pub(crate) fn load_of(&self, node: NodeId) -> Option<Load> {
+        let (bytes, _) = self.membership.load_of(node)?;
+        wire::decode_open("a load", bytes, limit::DATAGRAM_BYTES_MAX).ok()
+    }
+}

@@ -1,0 +1,250 @@
+//! This node as a placer: slots without a holder, offers, and what came of them.
+
+use crate::event::{Event, EventKind};
+use crate::message::{Answer, Message, Offer};
+use crate::node::Node;
+use crate::io::Output;
+use orbweave_model::{Mono, NodeId, Resources, WorkloadName};
+use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
+use orbweave_scheduler::rank;
+use orbweave_scheduler::rivals::Phase;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Placer r of a slot waits r of these: long enough that the one before it has been heard.
+const STEP: Duration = Duration::from_millis(400);
+/// An offer without an answer is given up after this, and three round trips.
+const OFFER_TIME: Duration = Duration::from_millis(1_000);
+/// An accepted offer shows as a claim within this time, or is made again elsewhere.
+const CLAIM_TIME: Duration = Duration::from_secs(5);
+/// A node that refused, or did not answer, is passed over for this long.
+const PASS_OVER: Duration = Duration::from_secs(5);
+/// While nobody fits, the slot is looked at again after this, doubling.
+const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+/// What a candidate said of itself beats hearsay for this long.
+const FRESH: Duration = Duration::from_secs(3);
+/// Those who would place a slot next and hear of a claim on it at once.
+const NEXT_PLACERS: usize = 3;
+
+/// A slot that has no live holder.
+#[derive(Debug)]
+pub(crate) struct Vacancy {
+    pub next_at: Mono,
+    pub offer: Option<(u64, NodeId)>,
+    pub refused: BTreeMap<NodeId, (Verdict, Mono)>,
+    rounds: u32,
+}
+
+/// What a candidate said of itself in its last answer.
+#[derive(Debug)]
+pub(crate) struct Freshness {
+    at: Mono,
+    free: Resources,
+    load: u32,
+    held: BTreeMap<WorkloadName, u32>,
+}
+
+impl Node {
+    /// Looks at every slot of a workload: keeps what this node holds in order, and
+    /// opens or closes vacancies.
+    pub(crate) fn evaluate(&mut self, name: &WorkloadName) {
+        self.review_held(name);
+        let slots = self.desired.get(name).map_or(0, |d| d.slots());
+        let gone: Vec<_> = self.vacancies_of(name).filter(|&slot| slot >= slots).collect();
+        for slot in gone {
+            self.vacancies.remove(&(name.clone(), slot));
+        }
+        for slot in 0..slots {
+            let key = (name.clone(), slot);
+            let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
+            let taken = claimed_here || self.holdings(name, slot).iter().any(|h| h.phase != Phase::Draining);
+            if taken {
+                self.vacancies.remove(&key);
+            } else if !self.vacancies.contains_key(&key) {
+                let vacancy = self.open_vacancy(name, slot);
+                self.vacancies.insert(key, vacancy);
+            }
+        }
+    }
+
+    fn vacancies_of<'a>(&'a self, name: &'a WorkloadName) -> impl Iterator<Item = u32> + 'a {
+        let first = (name.clone(), 0);
+        self.vacancies.range(first..).take_while(move |((n, _), _)| n == name).map(|((_, slot), _)| *slot)
+    }
+
+    fn open_vacancy(&mut self, name: &WorkloadName, slot: u32) -> Vacancy {
+        let rank = rank::rank_of(self.me, name.as_str(), slot, self.membership.alive());
+        let mut wait = STEP.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
+        wait += if rank == 0 { Duration::ZERO } else { self.jitter(Duration::ZERO, STEP / 4) };
+        if self.membership.in_self_doubt() {
+            wait *= 2;
+        }
+        let next_at = self.now.mono.max(self.settled_at) + wait;
+        Vacancy { next_at, offer: None, refused: BTreeMap::new(), rounds: 0 }
+    }
+
+    /// Acts on every vacancy that is due.
+    pub(crate) fn advance_vacancies(&mut self) {
+        let now = self.now.mono;
+        let due: Vec<_> =
+            self.vacancies.iter().filter(|(_, v)| v.next_at <= now).map(|(key, _)| key.clone()).collect();
+        for key in due {
+            self.place(&key);
+        }
+    }
+
+    fn place(&mut self, key: &(WorkloadName, u32)) {
+        let (name, slot) = (&key.0, key.1);
+        let now = self.now.mono;
+        let Some(vacancy) = self.vacancies.get_mut(key) else { return };
+        if let Some((_, to)) = vacancy.offer.take() {
+            // Said yes and was never seen, or said nothing.
+            vacancy.refused.insert(to, (Verdict::Unknown, now + PASS_OVER));
+        }
+        vacancy.refused.retain(|_, (_, until)| *until > now);
+        let look_again = LOOK_AGAIN.0.saturating_mul(1 << vacancy.rounds.min(8)).min(LOOK_AGAIN.1);
+        vacancy.next_at = now + look_again;
+        vacancy.rounds += 1;
+        let Some(desired) = self.desired.get(name) else { return };
+        if desired.release.is_err() {
+            return;
+        }
+        let (spec, generation) = (desired.spec.clone(), desired.spec.generation);
+        let need = Need {
+            workload: name.as_str(),
+            slot,
+            requires: &spec.requires,
+            resources: per_replica(&spec.need),
+        };
+        let nodes: Vec<NodeId> = self.membership.alive().collect();
+        let candidates: Vec<Candidate> =
+            nodes.iter().filter_map(|&n| self.candidate(n, key, self.known_refusal(key, n))).collect();
+        // Drawn before `self` is borrowed again; the generator moves on all the same.
+        let mut rng = self.rng.clone();
+        let best = candidate::choose(&need, &candidates, &mut rng).into_iter().next();
+        let held = best.and_then(|(n, _)| candidates.iter().find(|c| c.node == n)).map_or(0, |c| c.held);
+        self.rng = rng;
+        let Some((to, score)) = best else { return };
+
+        self.offer_count += 1;
+        let offer = Offer {
+            id: self.offer_count,
+            workload: name.clone(),
+            generation,
+            slot,
+            epoch_seen: self.epoch_seen(name, slot),
+            held,
+            score,
+        };
+        let rtt = self.peers.get(&to).and_then(|p| p.rtt).unwrap_or_default();
+        if let Some(vacancy) = self.vacancies.get_mut(key) {
+            vacancy.offer = Some((offer.id, to));
+            vacancy.next_at = now + OFFER_TIME + rtt.saturating_mul(3);
+        }
+        let text = format!("{name}/{slot} is offered to {}", self.name(to));
+        self.notify(Event::new(EventKind::OfferSent, text).of(name).slot(slot).about(to));
+        if to == self.me {
+            self.on_offer(to, offer);
+        } else {
+            self.outputs.push_back(Output::Datagram { to, bytes: Message::Offer(offer).encode() });
+        }
+    }
+
+    fn known_refusal(&self, key: &(WorkloadName, u32), node: NodeId) -> bool {
+        self.vacancies.get(key).is_some_and(|v| v.refused.contains_key(&node))
+    }
+
+    /// What this node believes of a candidate; `None` for one without a node record.
+    pub(crate) fn candidate(&self, node: NodeId, key: &(WorkloadName, u32), avoid: bool) -> Option<Candidate<'_>> {
+        let info = self.nodes.get(&node)?;
+        let name = &key.0;
+        let under_way = self
+            .vacancies
+            .iter()
+            .filter(|((w, s), v)| w == name && *s != key.1 && v.offer.is_some_and(|(_, to)| to == node))
+            .count() as u32;
+        if node == self.me {
+            let load = self.load_now();
+            return Some(Candidate {
+                node,
+                labels: &self.info.labels,
+                free: load.free,
+                held: self.held_here(name),
+                load: load.slots,
+                rtt_us: Some(0),
+                avoid: avoid || self.leaving || self.is_backing_off(name),
+            });
+        }
+        let fresh = self.fresh.get(&node).filter(|f| f.at + FRESH > self.now.mono);
+        let hearsay = self.load_of(node);
+        let free = fresh.map(|f| f.free).or(hearsay.map(|l| l.free)).unwrap_or(info.capacity);
+        let load = fresh.map(|f| f.load).or(hearsay.map(|l| l.slots)).unwrap_or(0);
+        let held_fresh = fresh.and_then(|f| f.held.get(name)).copied().unwrap_or(0);
+        let rtt = self.peers.get(&node).and_then(|p| p.rtt);
+        Some(Candidate {
+            node,
+            labels: &info.labels,
+            free,
+            held: self.held_by(name, node).max(held_fresh) + under_way,
+            load: load + under_way,
+            rtt_us: rtt.map(|r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
+            avoid: avoid || !self.peers.get(&node).is_some_and(|p| p.up),
+        })
+    }
+
+    pub(crate) fn on_answer(&mut self, from: NodeId, answer: Answer) {
+        let now = self.now.mono;
+        let Answer { id, verdict, free, held, load } = answer;
+        let Some((key, vacancy)) = self.vacancies.iter_mut().find(|(_, v)| v.offer == Some((id, from))) else {
+            return;
+        };
+        let key = key.clone();
+        let fresh = self.fresh.entry(from).or_insert_with(|| Freshness {
+            at: now,
+            free,
+            load,
+            held: BTreeMap::new(),
+        });
+        (fresh.at, fresh.free, fresh.load) = (now, free, load);
+        fresh.held.insert(key.0.clone(), held);
+        let event = |kind, text| Event::new(kind, text).of(&key.0).slot(key.1).about(from);
+        if verdict == Verdict::Fits {
+            vacancy.next_at = now + CLAIM_TIME;
+            let text = format!("{} takes {}/{}", self.name(from), key.0, key.1);
+            return self.notify(event(EventKind::OfferAccepted, text));
+        }
+        vacancy.offer = None;
+        vacancy.next_at = now;
+        let unknown = verdict == Verdict::Unknown;
+        // A stale view is mended by the answer itself; but one that stays stale is passed over.
+        let pass_over = if verdict == Verdict::StaleView { Duration::from_millis(300) } else { PASS_OVER };
+        let why = verdict.to_string();
+        if verdict == Verdict::StaleView && !vacancy.refused.contains_key(&from) {
+            vacancy.next_at = now + Duration::from_millis(20);
+        } else {
+            vacancy.refused.insert(from, (verdict, now + pass_over));
+        }
+        let text = format!("{} does not take {}/{}", self.name(from), key.0, key.1);
+        self.notify(event(EventKind::OfferRefused, text).because(why));
+        if unknown && from != self.me {
+            self.sync_with(from);
+        }
+    }
+
+    /// Those who would place this workload's slots if this node were gone.
+    pub(crate) fn next_placers(&self, workload: &str) -> Vec<NodeId> {
+        let slots = self.held.keys().filter(|(w, _)| w.as_str() == workload).map(|(_, slot)| *slot).take(4);
+        let mut nodes: Vec<NodeId> = slots
+            .flat_map(|slot| rank::placers(workload, slot, self.membership.alive(), NEXT_PLACERS))
+            .filter(|&n| n != self.me)
+            .collect();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes
+    }
+}
+
+/// What one replica takes: at least a place.
+pub(crate) fn per_replica(need: &Resources) -> Resources {
+    Resources { instances: need.instances.max(1), ..*need }
+}

@@ -1,0 +1,379 @@
+//! Records coming in, going out, and becoming visible: verified, authorised,
+//! merged, written down. What this node says itself is staged until it is durable.
+
+use crate::claim::Claim;
+use crate::event::{Event, EventKind};
+use crate::io::{CommandId, Output, Write};
+use crate::message::Message;
+use crate::node::Node;
+use crate::node_info::NodeInfo;
+use crate::workload::WorkloadSpec;
+use minicbor::bytes::ByteVec;
+use orbweave_model::{MeshId, NodeId, PublicKey, Wall, WorkloadName, limit, wire};
+use orbweave_state::record::{Record, RecordId, RecordKind};
+use orbweave_state::store::{Merge, NODE_RECORD_LIFE};
+use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, SignatureCheck, TrustStatement};
+use std::time::Duration;
+
+/// Records from the future that are kept until their time comes.
+const HELD_BACK_MAX: usize = 1_024;
+/// A node record is renewed after a third of its life.
+const REFRESH: Duration = Duration::from_secs(NODE_RECORD_LIFE.as_secs() / 3);
+
+/// What is owed to others once a staged record is durable.
+#[derive(Debug, Clone)]
+pub(crate) enum Promise {
+    /// Tell the person who handed it in.
+    Reply(CommandId),
+    /// Tell the placer that its offer is accepted.
+    Answer {
+        /// The placer.
+        to: NodeId,
+        /// Its offer.
+        offer: u64,
+        /// Of which workload.
+        workload: WorkloadName,
+    },
+    /// Go on with a slot that is now claimed.
+    Claimed {
+        /// The workload.
+        workload: WorkloadName,
+        /// The slot.
+        slot: u32,
+    },
+}
+
+/// A record that waits for its batch to be durable.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub record: Record,
+    pub promises: Vec<Promise>,
+}
+
+/// How a record came: news that did not come by gossip is carried on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Gossip,
+    Direct,
+}
+
+/// The readable records of the disk, trust first. A byte that rotted costs its
+/// record, which reconciliation brings again.
+pub(crate) fn restore(
+    envelopes: &[Vec<u8>],
+    mesh: MeshId,
+    authority: &mut Authority,
+    check: &dyn SignatureCheck,
+) -> Vec<Record> {
+    let mut records: Vec<Record> =
+        envelopes.iter().filter_map(|bytes| Record::open(bytes, mesh, check).ok()).collect();
+    records.sort_by_key(|r| order(r.id().kind));
+    for record in records.iter().filter(|r| r.id().kind == RecordKind::TRUST) {
+        let _ = authority.apply(record.body(), check);
+    }
+    records
+}
+
+/// Records are taken in this order, since the later kinds ask for the earlier.
+fn order(kind: RecordKind) -> u8 {
+    match kind {
+        RecordKind::TRUST => 0,
+        RecordKind::NODE => 1,
+        RecordKind::WORKLOAD => 2,
+        RecordKind::CLAIM => 3,
+        _ => 4,
+    }
+}
+
+impl Node {
+    /// Takes the disk's records in. They were admitted before, so that an expiry
+    /// since then does not count; a revocation does.
+    pub(crate) fn load(&mut self, records: Vec<Record>) {
+        for key in self.authority.revoked().copied().collect::<Vec<_>>() {
+            self.store.bar(key);
+        }
+        for record in records {
+            if let Merge::Applied { .. } = self.store.merge(record.clone()) {
+                self.index(&record);
+            }
+        }
+    }
+
+    /// Records from a peer, in any order.
+    pub(crate) fn take_all(&mut self, envelopes: Vec<Vec<u8>>, way: Way) {
+        let mut records: Vec<Record> = Vec::new();
+        for bytes in envelopes {
+            match Record::open(&bytes, self.mesh, &*self.check) {
+                Ok(record) => records.push(record),
+                Err(error) => self.refused(None, error.to_string()),
+            }
+        }
+        records.sort_by_key(|r| order(r.id().kind));
+        for record in records {
+            self.take(record, way);
+        }
+    }
+
+    fn take(&mut self, record: Record, way: Way) {
+        let id = record.id().clone();
+        if self.store.get(&id).is_some_and(|held| !record.supersedes(held)) {
+            return;
+        }
+        if record.hlc().wall > self.wall() + limit::CLOCK_AHEAD_MAX {
+            if self.held_back.len() < HELD_BACK_MAX {
+                self.held_back.insert(id, record.bytes().to_vec());
+            }
+            return;
+        }
+        if let Err(why) = self.authorise(&record) {
+            return self.refused(Some(id.author), why);
+        }
+        // Own records of a life that this store forgot would win over new ones.
+        if id.author == self.me.into() {
+            self.hlc.observe(record.hlc());
+            if self.store.get(&id).is_none() && id.kind == RecordKind::CLAIM {
+                return;
+            }
+        }
+        if let Merge::Applied { .. } = self.store.merge(record.clone()) {
+            self.hlc.observe(record.hlc());
+            self.write(&record);
+            self.index(&record);
+            if way == Way::Direct {
+                self.carry_on();
+            }
+        }
+    }
+
+    /// Whether a record's author may say this.
+    fn authorise(&mut self, record: &Record) -> Result<(), String> {
+        let RecordId { kind, key, author } = record.id();
+        let node = NodeId::from(*author);
+        if self.authority.is_revoked(author) {
+            return Err("its author's key was revoked".to_owned());
+        }
+        match *kind {
+            RecordKind::NODE => {
+                if *key != author.to_string() {
+                    return Err("a node record about another node".to_owned());
+                }
+                let info = NodeInfo::decode(record.body()).map_err(|e| e.to_string())?;
+                let certificate =
+                    Certificate::verify(&info.certificate, &self.authority, self.wall(), &*self.check)
+                        .map_err(|e| e.to_string())?;
+                if certificate.node == node { Ok(()) } else { Err("the certificate of another node".to_owned()) }
+            }
+            RecordKind::CLAIM => {
+                self.known_member(node)?;
+                key.parse::<WorkloadName>().map_err(|e| e.to_string())?;
+                Claim::decode(record.body()).map(drop).map_err(|e| e.to_string())
+            }
+            RecordKind::WORKLOAD => {
+                if !self.authority.may(author, Roles::OPERATE, self.wall()) {
+                    return Err("its author has no right to deploy here".to_owned());
+                }
+                key.parse::<WorkloadName>().map_err(|e| e.to_string())?;
+                WorkloadSpec::decode(record.body()).map(drop).map_err(|e| e.to_string())
+            }
+            RecordKind::TRUST => {
+                let applied =
+                    self.authority.apply(record.body(), &*self.check).map_err(|e| e.to_string())?;
+                if let Applied::Changed(TrustStatement::Revoke { key }) = applied {
+                    self.evict(key);
+                }
+                Ok(())
+            }
+            // Of a newer version: kept and forwarded for those who understand it.
+            _ => self.known_member(node),
+        }
+    }
+
+    fn known_member(&self, node: NodeId) -> Result<(), String> {
+        if self.nodes.contains_key(&node) { Ok(()) } else { Err("its author has no node record here".to_owned()) }
+    }
+
+    /// What the node derives from a record that now holds.
+    fn index(&mut self, record: &Record) {
+        let RecordId { kind, key, author } = record.id();
+        let node = NodeId::from(*author);
+        match *kind {
+            RecordKind::NODE => {
+                if let Ok(info) = NodeInfo::decode(record.body()) {
+                    self.on_node_info(node, info);
+                }
+            }
+            RecordKind::WORKLOAD => {
+                if let Ok(name) = key.parse::<WorkloadName>() {
+                    self.review_workload(&name);
+                }
+            }
+            RecordKind::CLAIM => {
+                if let (Ok(name), Ok(claim)) = (key.parse::<WorkloadName>(), Claim::decode(record.body())) {
+                    self.on_claim(name, node, claim);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets what a record said that no longer holds.
+    fn unindex(&mut self, id: &RecordId) {
+        let node = NodeId::from(id.author);
+        match id.kind {
+            RecordKind::NODE => {
+                self.nodes.remove(&node);
+            }
+            RecordKind::CLAIM => {
+                if let Ok(name) = id.key.parse::<WorkloadName>() {
+                    if let Some(holders) = self.claims.get_mut(&name) {
+                        holders.remove(&node);
+                    }
+                    self.dirty.insert(name);
+                }
+            }
+            RecordKind::WORKLOAD => {
+                if let Ok(name) = id.key.parse::<WorkloadName>() {
+                    self.review_workload(&name);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Says something: staged now, visible to all once it is durable.
+    pub(crate) fn say(&mut self, kind: RecordKind, key: &str, body: Vec<u8>, promises: Vec<Promise>) {
+        let hlc = self.hlc.tick(self.wall());
+        let bytes = Record::sign(&self.key, self.mesh, kind, key, hlc, body);
+        // What this node signs, it need not verify; but it must be readable.
+        match Record::open(&bytes, self.mesh, &*self.check) {
+            Ok(record) => self.stage(record, promises),
+            Err(error) => self.refused(Some(self.me.into()), error.to_string()),
+        }
+    }
+
+    fn stage(&mut self, record: Record, promises: Vec<Promise>) {
+        self.write(&record);
+        self.staged.push(Staged { record, promises });
+    }
+
+    /// A staged record became durable.
+    pub(crate) fn make_visible(&mut self, staged: Staged) {
+        let Staged { record, promises } = staged;
+        if let Merge::Applied { .. } = self.store.merge(record.clone()) {
+            self.index(&record);
+            if self.gossip {
+                self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
+            }
+            self.push_to_placers(&record);
+            self.carry_on();
+        }
+        for promise in promises {
+            self.keep(promise);
+        }
+    }
+
+    /// A claim goes straight to those who would place its slots next, so that
+    /// they need not wait for gossip or reconciliation.
+    fn push_to_placers(&mut self, record: &Record) {
+        if record.id().kind != RecordKind::CLAIM {
+            return;
+        }
+        let bytes = Message::Record(ByteVec::from(record.bytes().to_vec())).encode();
+        if bytes.len() > limit::DATAGRAM_BYTES_MAX {
+            return;
+        }
+        for to in self.next_placers(&record.id().key) {
+            self.outputs.push_back(Output::Datagram { to, bytes: bytes.clone() });
+        }
+    }
+
+    pub(crate) fn on_gossip(&mut self, bytes: &[u8]) {
+        self.take_all(vec![bytes.to_vec()], Way::Gossip);
+    }
+
+    /// A person hands in a record: it is verified wholly before anything is promised.
+    pub(crate) fn on_submit(&mut self, id: CommandId, bytes: &[u8]) {
+        match self.examine(bytes) {
+            Ok(record) => self.stage(record, vec![Promise::Reply(id)]),
+            Err(why) => self.reply(id, Err(why)),
+        }
+    }
+
+    fn examine(&mut self, bytes: &[u8]) -> Result<Record, String> {
+        let record = Record::open(bytes, self.mesh, &*self.check).map_err(|e| e.to_string())?;
+        if record.hlc().wall > self.wall() + limit::CLOCK_AHEAD_MAX {
+            return Err("it is dated ahead of this node's clock: set the clock of the machine that signed it".into());
+        }
+        self.authorise(&record)?;
+        if record.id().kind == RecordKind::WORKLOAD {
+            let spec = WorkloadSpec::decode(record.body()).map_err(|e| e.to_string())?;
+            if !spec.deleted {
+                Release::verify(&spec.release, &self.authority, &self.guard, self.wall(), &*self.check)
+                    .map_err(|e| e.to_string())?;
+            }
+        }
+        match self.store.get(record.id()) {
+            Some(held) if !record.supersedes(held) => {
+                Err("a newer specification of this workload is here already: read it and try again".into())
+            }
+            _ => Ok(record),
+        }
+    }
+
+    /// What is due: records whose time has come, ones whose time is over, our own anew.
+    pub(crate) fn tick_records(&mut self) {
+        let horizon = self.wall() + limit::CLOCK_AHEAD_MAX;
+        for bytes in std::mem::take(&mut self.held_back).into_values() {
+            if let Ok(record) = Record::open(&bytes, self.mesh, &*self.check) {
+                if record.hlc().wall > horizon {
+                    self.held_back.insert(record.id().clone(), bytes);
+                } else {
+                    self.take(record, Way::Direct);
+                }
+            }
+        }
+        let now = self.wall();
+        for id in self.store.expire(Wall(now.0)) {
+            self.writes.push(Write::DropRecord { key: wire::encode(&id) });
+            self.unindex(&id);
+        }
+        if self.now.mono >= self.next_refresh {
+            self.publish_node_record();
+        }
+    }
+
+    /// Says anew who this node is.
+    pub(crate) fn publish_node_record(&mut self) {
+        self.next_refresh = self.now.mono + REFRESH;
+        self.own_changed = true;
+        self.say(RecordKind::NODE, &self.me.to_string(), self.info.encode(), Vec::new());
+    }
+
+    /// Bars a revoked key and forgets all that it said.
+    fn evict(&mut self, key: PublicKey) {
+        for id in self.store.bar(key) {
+            self.writes.push(Write::DropRecord { key: wire::encode(&id) });
+            self.unindex(&id);
+        }
+        let peer = NodeId::from(key);
+        self.membership.forget(peer);
+        self.peers.remove(&peer);
+        self.outputs.push_back(Output::Evict { peer });
+        // A publisher's revocation stops what it released.
+        for name in self.desired.keys().cloned().collect::<Vec<_>>() {
+            self.review_workload(&name);
+        }
+    }
+
+    fn write(&mut self, record: &Record) {
+        self.writes
+            .push(Write::PutRecord { key: wire::encode(record.id()), value: record.bytes().to_vec() });
+    }
+
+    fn refused(&mut self, author: Option<PublicKey>, why: String) {
+        let mut event = Event::new(EventKind::RecordRefused, "a record was refused").because(why);
+        event.about = author.map(NodeId::from);
+        self.notify(event);
+    }
+
+}

@@ -1,0 +1,260 @@
+//! What a node can tell about itself and its mesh. Reading changes nothing.
+
+use crate::holding::Stage;
+use crate::message::Load;
+use crate::node::Node;
+use crate::node_info::NodeInfo;
+use crate::placing::per_replica;
+use crate::workload::{Route, WorkloadSpec};
+use orbweave_model::{Hash, Hlc, InstanceId, MeshId, NodeId, Wall, WorkloadName};
+use orbweave_scheduler::candidate::{self, Need, Verdict};
+use orbweave_scheduler::rivals::{Holding, Phase};
+use orbweave_state::membership::MemberState;
+use orbweave_state::record::{Record, RecordKind};
+use orbweave_trust::{Authority, Release};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A node as this one sees it.
+#[derive(Debug, Clone)]
+pub struct MemberReport {
+    /// The node.
+    pub node: NodeId,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: MemberState,
+    /// What it says of itself.
+    pub info: NodeInfo,
+    /// Its load, as far as it was heard.
+    pub load: Option<Load>,
+    /// The round trip to it.
+    pub rtt: Option<Duration>,
+    /// How long ago it was heard.
+    pub heard: Option<Duration>,
+    /// Whether a link is up.
+    pub linked: bool,
+}
+
+/// A workload as this node sees it.
+#[derive(Debug, Clone)]
+pub struct WorkloadReport {
+    /// Its name.
+    pub name: WorkloadName,
+    /// The specification that holds.
+    pub spec: WorkloadSpec,
+    /// When it was said.
+    pub hlc: Hlc,
+    /// The release, or why it is refused here.
+    pub release: Result<Release, String>,
+}
+
+/// A slot and a holder of it.
+#[derive(Debug, Clone)]
+pub struct SlotReport {
+    /// The slot.
+    pub slot: u32,
+    /// Its claim; none while it is vacant.
+    pub holding: Option<Holding>,
+    /// The generation that it answers with, by its claim.
+    pub generation: Option<u64>,
+    /// On this node: the instance, how far it is and since when.
+    pub here: Option<(Option<InstanceId>, &'static str, Duration)>,
+}
+
+/// A workload that requests can reach.
+#[derive(Debug, Clone)]
+pub struct RouteReport {
+    /// The workload.
+    pub name: WorkloadName,
+    /// Where requests come in, if any do.
+    pub route: Option<Route>,
+    /// Replicas that answer: node, slot, and the round trip where measured.
+    pub replicas: Vec<(NodeId, u32, Option<Duration>)>,
+}
+
+impl Node {
+    /// This node.
+    pub fn id(&self) -> NodeId {
+        self.me
+    }
+
+    /// Its mesh.
+    pub fn mesh(&self) -> MeshId {
+        self.mesh
+    }
+
+    /// Who may do what, as far as this node has heard.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The corrected wall clock, as of the last input.
+    pub fn corrected_wall(&self) -> Wall {
+        self.wall()
+    }
+
+    /// How many records it holds.
+    pub fn record_count(&self) -> usize {
+        self.store.len()
+    }
+
+    /// The digests of all records, in order of their identities: equal on two nodes
+    /// that have converged.
+    pub fn digests(&self) -> impl Iterator<Item = orbweave_model::Hash> {
+        self.store.iter().map(|r| r.digest())
+    }
+
+    /// Every node that it has a record of, itself included.
+    pub fn members(&self) -> Vec<MemberReport> {
+        let report = |(&node, info): (&NodeId, &NodeInfo)| {
+            let peer = self.peers.get(&node);
+            let here = node == self.me;
+            MemberReport {
+                node,
+                name: self.name(node),
+                state: if here { MemberState::Alive } else { self.membership.state(node) },
+                info: info.clone(),
+                load: if here { Some(self.load_now()) } else { self.load_of(node) },
+                rtt: if here { None } else { peer.and_then(|p| p.rtt) },
+                heard: peer.and_then(|p| p.heard).map(|at| self.now.mono.since(at)),
+                linked: peer.is_some_and(|p| p.up),
+            }
+        };
+        self.nodes.iter().map(report).collect()
+    }
+
+    /// Every workload, deleted ones included.
+    pub fn workloads(&self) -> Vec<WorkloadReport> {
+        let report = |(name, d): (&WorkloadName, &crate::view::Desired)| WorkloadReport {
+            name: name.clone(),
+            spec: d.spec.clone(),
+            hlc: d.hlc,
+            release: d.release.clone(),
+        };
+        self.desired.iter().map(report).collect()
+    }
+
+    /// The components of all workloads: what members may fetch.
+    pub fn components(&self) -> BTreeSet<Hash> {
+        self.desired.values().filter_map(|d| Some(d.release.as_ref().ok()?.statement().blake3)).collect()
+    }
+
+    /// Whether nothing runs here and nothing is claimed.
+    pub fn holds_nothing(&self) -> bool {
+        self.held.is_empty() && self.batches.is_empty()
+    }
+
+    /// The release that a record, not yet taken in, would bring; verified. `None`
+    /// where it brings none.
+    pub fn release_of(&self, record: &[u8]) -> Result<Option<Release>, String> {
+        let record = Record::open(record, self.mesh, &*self.check).map_err(|e| e.to_string())?;
+        if record.id().kind != RecordKind::WORKLOAD {
+            return Ok(None);
+        }
+        let spec = WorkloadSpec::decode(record.body()).map_err(|e| e.to_string())?;
+        if spec.deleted {
+            return Ok(None);
+        }
+        Release::verify(&spec.release, &self.authority, &self.guard, self.wall(), &*self.check)
+            .map(Some)
+            .map_err(|e| e.to_string())
+    }
+
+    /// The slots of a workload: one entry a holder, and one for a slot without any.
+    pub fn slots(&self, name: &WorkloadName) -> Vec<SlotReport> {
+        let wanted = self.desired.get(name).map_or(0, |d| d.slots());
+        let held = self.held.keys().filter(|(n, _)| n == name).map(|(_, s)| s + 1).max().unwrap_or(0);
+        let mut reports = Vec::new();
+        for slot in 0..wanted.max(held) {
+            let holdings = self.holdings(name, slot);
+            if holdings.is_empty() {
+                reports.push(SlotReport { slot, holding: None, generation: None, here: None });
+            }
+            for holding in holdings {
+                let here = (holding.holder == self.me).then(|| self.here(name, slot)).flatten();
+                let claim = self.claims.get(name).and_then(|c| c.get(&holding.holder));
+                let generation = claim.and_then(|c| c.at(slot)).and_then(|r| r.generation);
+                reports.push(SlotReport { slot, holding: Some(holding), generation, here });
+            }
+        }
+        reports
+    }
+
+    fn here(&self, name: &WorkloadName, slot: u32) -> Option<(Option<InstanceId>, &'static str, Duration)> {
+        let held = self.held.get(&(name.clone(), slot))?;
+        let run = held.current.as_ref().or(held.coming.as_ref());
+        let stage = match (held.phase, run.map(|r| r.stage)) {
+            (Phase::Draining, _) => "Draining",
+            (_, None) => "Claimed",
+            (_, Some(Stage::Fetching)) => "Fetching",
+            (_, Some(Stage::Compiling)) => "Compiling",
+            (_, Some(Stage::Starting)) => "Starting",
+            (_, Some(Stage::Running)) => "Running",
+        };
+        Some((run.map(|r| r.instance), stage, self.now.mono.since(held.since)))
+    }
+
+    /// Why each node does or does not hold a replica, as this node sees it.
+    pub fn explain(&self, name: &WorkloadName) -> Vec<(NodeId, bool, String)> {
+        let Some(desired) = self.desired.get(name) else { return Vec::new() };
+        let spec = &desired.spec;
+        let mut verdicts = Vec::new();
+        for (&node, _) in &self.nodes {
+            let held = self.held_by(name, node);
+            let verdict = if held > 0 && self.counts(node) {
+                (true, format!("holds {held} of {} slots", desired.slots()))
+            } else if let Err(why) = &desired.release {
+                (false, Verdict::Release(why.clone()).to_string())
+            } else if !self.counts(node) {
+                (false, "is not alive in this node's view".to_owned())
+            } else {
+                let refused = self
+                    .vacancies
+                    .iter()
+                    .filter(|((n, _), _)| n == name)
+                    .find_map(|(_, v)| v.refused.get(&node))
+                    .map(|(verdict, _)| verdict.clone());
+                let need = Need {
+                    workload: name.as_str(),
+                    slot: 0,
+                    requires: &spec.requires,
+                    resources: per_replica(&spec.need),
+                };
+                let judged = self
+                    .candidate(node, &(name.clone(), 0), false)
+                    .map_or(Verdict::Unknown, |c| candidate::judge(&need, &c));
+                match (judged, refused) {
+                    (Verdict::Fits, Some(refused)) => (false, format!("refused a moment ago: {refused}")),
+                    (Verdict::Fits, None) => (true, "fits, and is not needed".to_owned()),
+                    (judged, _) => (false, judged.to_string()),
+                }
+            };
+            verdicts.push((node, verdict.0, verdict.1));
+        }
+        verdicts
+    }
+
+    /// Every workload that is not deleted, with the replicas that answer.
+    pub fn routes(&self) -> Vec<RouteReport> {
+        let live = self.desired.iter().filter(|(_, d)| !d.spec.deleted);
+        live.map(|(name, desired)| {
+            let mut replicas = Vec::new();
+            for (&holder, claim) in self.claims.get(name).into_iter().flatten() {
+                if !self.counts(holder) {
+                    continue;
+                }
+                let rtt = if holder == self.me {
+                    Some(Duration::ZERO)
+                } else {
+                    self.peers.get(&holder).and_then(|p| p.rtt)
+                };
+                for range in claim.ranges.iter().filter(|r| r.phase == Phase::Running) {
+                    replicas.extend((range.slots.start..range.slots.end).map(|slot| (holder, slot, rtt)));
+                }
+            }
+            RouteReport { name: name.clone(), route: desired.spec.route.clone(), replicas }
+        })
+        .collect()
+    }
+}

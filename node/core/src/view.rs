@@ -1,0 +1,121 @@
+//! What holds: pure functions over the records of live, authorised authors.
+
+use crate::claim::Claim;
+use crate::event::{Event, EventKind};
+use crate::node::Node;
+use crate::workload::WorkloadSpec;
+use orbweave_model::{Hash, Hlc, NodeId, WorkloadName};
+use orbweave_scheduler::rivals::{Holding, Reconcile};
+use orbweave_state::record::RecordKind;
+use orbweave_trust::{Release, Roles};
+
+/// The specification of a workload that holds, and this node's verdict on its release.
+#[derive(Debug, Clone)]
+pub(crate) struct Desired {
+    pub spec: WorkloadSpec,
+    pub hlc: Hlc,
+    pub run_key: Hash,
+    pub release: Result<Release, String>,
+}
+
+impl Desired {
+    /// Slots that shall have a holder.
+    pub fn slots(&self) -> u32 {
+        if self.spec.deleted { 0 } else { self.spec.replicas }
+    }
+
+    pub fn rule(&self) -> Reconcile {
+        self.spec.reconcile.unwrap_or_default()
+    }
+}
+
+impl Node {
+    /// Chooses among rival specifications: the highest generation, then HLC, then author.
+    pub(crate) fn review_workload(&mut self, name: &WorkloadName) {
+        let wall = self.wall();
+        let best = self
+            .store
+            .rivals(RecordKind::WORKLOAD, name.as_str())
+            .filter(|r| self.authority.was_entrusted(&r.id().author, Roles::OPERATE))
+            .filter_map(|r| Some((WorkloadSpec::decode(r.body()).ok()?, r.hlc(), r.id().author)))
+            .max_by_key(|(spec, hlc, author)| (spec.generation, *hlc, *author));
+        self.dirty.insert(name.clone());
+        let Some((spec, hlc, _)) = best else {
+            self.desired.remove(name);
+            return;
+        };
+        let known = self.desired.get(name);
+        let before = known.map(|d| (d.spec.generation, d.hlc));
+        let release = if spec.deleted {
+            Err("the workload is deleted".to_owned())
+        } else if known.is_some_and(|d| d.release.is_ok() && d.spec.release == spec.release)
+            || self.holds_claim(name)
+        {
+            // Admitted before: its expiry since then does not count, a revocation does.
+            Release::verify_for_resume(&spec.release, &self.authority, &self.guard, wall, &*self.check)
+                .map_err(|e| e.to_string())
+        } else {
+            Release::verify(&spec.release, &self.authority, &self.guard, wall, &*self.check)
+                .map_err(|e| e.to_string())
+        };
+        if let Ok(release) = &release {
+            self.own_changed |= self.guard.note(release);
+        }
+        let (deleted, generation, replicas) = (spec.deleted, spec.generation, spec.replicas);
+        let refusal = release.as_ref().err().filter(|_| !deleted).cloned();
+        let desired = Desired { run_key: spec.run_key(), spec, hlc, release };
+        self.desired.insert(name.clone(), desired);
+        if before != Some((generation, hlc)) {
+            self.notify(if deleted {
+                Event::new(EventKind::WorkloadDeleted, format!("{name} is deleted")).of(name)
+            } else {
+                let text = format!("{name} generation {generation}: {replicas} replicas");
+                Event::new(EventKind::WorkloadAccepted, text).of(name)
+            });
+            if let Some(why) = refusal {
+                let event = Event::new(EventKind::ReleaseRefused, format!("the release of {name} is refused"));
+                self.notify(event.of(name).because(why));
+            }
+            self.outputs.push_back(crate::io::Output::RoutesChanged);
+        }
+    }
+
+    /// Whether the store says that this node held part of a workload.
+    fn holds_claim(&self, name: &WorkloadName) -> bool {
+        self.claims.get(name).and_then(|c| c.get(&self.me)).is_some_and(|c| !c.is_empty())
+    }
+
+    pub(crate) fn on_claim(&mut self, name: WorkloadName, holder: NodeId, claim: Claim) {
+        self.claims.entry(name.clone()).or_default().insert(holder, claim);
+        self.dirty.insert(name);
+        self.outputs.push_back(crate::io::Output::RoutesChanged);
+    }
+
+    /// Whether what a node claims counts: it is this one, or a member that is not down.
+    pub(crate) fn counts(&self, node: NodeId) -> bool {
+        node == self.me || (self.nodes.contains_key(&node) && self.membership.is_alive(node))
+    }
+
+    /// The claims on a slot of holders that are alive.
+    pub(crate) fn holdings(&self, name: &WorkloadName, slot: u32) -> Vec<Holding> {
+        let claims = self.claims.get(name).into_iter().flatten();
+        claims
+            .filter(|(holder, _)| self.counts(**holder))
+            .filter_map(|(&holder, claim)| {
+                let range = claim.at(slot)?;
+                Some(Holding { holder, epoch: range.epoch, phase: range.phase, score: range.score })
+            })
+            .collect()
+    }
+
+    /// The highest epoch of any claim on a slot, of holders dead or alive.
+    pub(crate) fn epoch_seen(&self, name: &WorkloadName, slot: u32) -> u64 {
+        let claims = self.claims.get(name).into_iter().flatten();
+        claims.filter_map(|(_, claim)| Some(claim.at(slot)?.epoch)).max().unwrap_or(0)
+    }
+
+    /// How many slots of a workload a node holds, by its claim.
+    pub(crate) fn held_by(&self, name: &WorkloadName, node: NodeId) -> u32 {
+        self.claims.get(name).and_then(|c| c.get(&node)).map_or(0, Claim::len)
+    }
+}

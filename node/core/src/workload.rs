@@ -1,0 +1,138 @@
+//! The desired state of a workload, as its operator signed it.
+
+use minicbor::{Decode, Encode};
+use orbweave_model::wire::{self, WireError};
+use orbweave_model::{Hash, NodeId, Resources, Selector, limit};
+use orbweave_scheduler::rivals::Reconcile;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Environment variables of one workload.
+pub const ENV_MAX: usize = 256;
+/// The longest that one call or request may be given.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Where requests for a workload come in.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode, Serialize, Deserialize)]
+#[cbor(map)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// The host name, in lower case and without a port.
+    #[n(0)]
+    pub host: Option<String>,
+    /// The beginning of the path.
+    #[n(1)]
+    pub path: Option<String>,
+    /// Whether a request may be sent again when its replica dies.
+    #[n(2)]
+    pub idempotent: bool,
+    /// The time that a request has, retries included, in milliseconds.
+    #[n(3)]
+    pub deadline_ms: u64,
+}
+
+/// Desired state of a workload. Deletion is a generation too, so that a node
+/// that slept through it learns of it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct WorkloadSpec {
+    /// Counts up with each change.
+    #[n(0)]
+    pub generation: u64,
+    /// Whether the workload shall be gone.
+    #[n(1)]
+    pub deleted: bool,
+    /// The signed release in its envelope; empty where `deleted`.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub release: Vec<u8>,
+    /// How many slots there are.
+    #[n(3)]
+    pub replicas: u32,
+    /// Conditions over the labels of a node.
+    #[n(4)]
+    pub requires: Selector,
+    /// What one replica takes.
+    #[n(5)]
+    pub need: Resources,
+    /// Environment variables of the guest.
+    #[n(6)]
+    pub env: BTreeMap<String, String>,
+    /// Where requests come in, if any do.
+    #[n(7)]
+    pub route: Option<Route>,
+    /// The longest that one call may take, in milliseconds.
+    #[n(8)]
+    pub call_time_ms: u64,
+    /// Calls at once in one replica.
+    #[n(9)]
+    pub concurrency: u32,
+    /// The node where the component was handed in: a provider to begin with.
+    #[n(10)]
+    pub origin: Option<NodeId>,
+    /// Which of several holders keeps a slot after a partition.
+    #[n(11)]
+    pub reconcile: Option<Reconcile>,
+}
+
+impl WorkloadSpec {
+    /// The specification that says that the workload shall be gone.
+    pub fn deletion(generation: u64) -> Self {
+        Self {
+            generation,
+            deleted: true,
+            release: Vec::new(),
+            replicas: 0,
+            requires: Selector::default(),
+            need: Resources::default(),
+            env: BTreeMap::new(),
+            route: None,
+            call_time_ms: 0,
+            concurrency: 0,
+            origin: None,
+            reconcile: None,
+        }
+    }
+
+    /// The bytes of a record's body.
+    pub fn encode(&self) -> Vec<u8> {
+        wire::encode(self)
+    }
+
+    /// Reads a record's body and checks every bound.
+    pub fn decode(body: &[u8]) -> Result<Self, SpecError> {
+        let spec: Self = wire::decode_open("a workload", body, limit::RECORD_BYTES_MAX)?;
+        if spec.replicas > limit::REPLICAS_MAX {
+            return Err(SpecError::Bound("replicas", u64::from(limit::REPLICAS_MAX)));
+        }
+        if spec.release.len() > limit::RELEASE_BYTES_MAX {
+            return Err(SpecError::Bound("bytes of the release", limit::RELEASE_BYTES_MAX as u64));
+        }
+        if spec.env.len() > ENV_MAX {
+            return Err(SpecError::Bound("environment variables", ENV_MAX as u64));
+        }
+        let time_max = CALL_TIME_MAX.as_millis() as u64;
+        if spec.call_time_ms > time_max || spec.route.as_ref().is_some_and(|r| r.deadline_ms > time_max) {
+            return Err(SpecError::Bound("milliseconds of a call", time_max));
+        }
+        Ok(spec)
+    }
+
+    /// A hash of all that a running instance depends on: while it stays the same,
+    /// a new generation leaves instances alone.
+    pub fn run_key(&self) -> Hash {
+        let run = (&self.release, &self.env, self.need, self.call_time_ms, self.concurrency);
+        Hash::of(&wire::encode(&run))
+    }
+}
+
+/// Why a body is no workload. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// Not understood.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    /// A number above its bound.
+    #[error("more than {1} {0}")]
+    Bound(&'static str, u64),
+}

@@ -1,0 +1,45 @@
+//! What the API needs of the node. The server knows no more of it than this, so that
+//! it can be tested without one.
+
+use super::error::ApiError;
+use super::event::Event;
+use super::types::{
+    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Status, WorkloadView,
+};
+use bytes::Bytes;
+use orbweave_model::{Hash, WorkloadName};
+use std::future::Future;
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// The node behind the API.
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// The node, and how it sees its mesh.
+    fn status(&self) -> impl Future<Output = Status> + Send;
+    /// Every member that is known.
+    fn nodes(&self) -> impl Future<Output = Vec<NodeView>> + Send;
+    /// Every workload that is known, deleted ones among them.
+    fn workloads(&self) -> impl Future<Output = Vec<WorkloadView>> + Send;
+    /// Every slot of every workload.
+    fn instances(&self) -> impl Future<Output = Vec<InstanceView>> + Send;
+    /// All about one workload.
+    fn describe(&self, workload: &WorkloadName) -> impl Future<Output = Option<Describe>> + Send;
+    /// Takes a signed record in; returns once it is durable here.
+    fn submit(&self, record: Vec<u8>) -> impl Future<Output = Result<(), ApiError>> + Send;
+    /// Keeps a component, to be fetched by others.
+    fn add_blob(&self, bytes: Bytes) -> impl Future<Output = Result<Hash, ApiError>> + Send;
+    /// Makes a join ticket.
+    fn create_ticket(
+        &self,
+        uses: u32,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<String, ApiError>> + Send;
+    /// Calls an exported function, wherever a replica runs.
+    fn call(&self, request: CallRequest) -> impl Future<Output = Result<CallResponse, ApiError>> + Send;
+    /// The last lines, and those that follow.
+    fn logs(&self, workload: Option<&WorkloadName>) -> (Vec<LogLine>, broadcast::Receiver<LogLine>);
+    /// The last events, and those that follow.
+    fn events(&self) -> (Vec<Event>, broadcast::Receiver<Event>);
+    /// Ends the node in order.
+    fn shutdown(&self) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,175 @@
+//! `describe`: all about one workload or node, with the reasons.
+
+use super::args::DescribeArgs;
+use super::failure::Failure;
+use super::follow::event_line;
+use super::list::{instance_cells, named, route_text};
+use super::output::{self, Format, Paint, cell, table};
+use crate::api::Client;
+use crate::api::types::{Describe, InstanceView, NodeView, ReleaseView};
+use crate::manifest::quantity::{Cpu, Memory, Span};
+use orbweave_model::Resources;
+use serde::Serialize;
+use std::time::Duration;
+
+/// A workload of that name, or else a node.
+pub async fn run(client: &Client, args: DescribeArgs) -> Result<(), Failure> {
+    if !args.node
+        && let Ok(name) = args.name.parse()
+        && let Some(known) = super::deploy::describe(client, &name).await?
+    {
+        return match args.output.format {
+            Format::Json => output::say_json(&known),
+            Format::Text => output::say(&workload(&known)),
+        };
+    }
+    let node = find_node(client, &args).await?;
+    let instances: Vec<InstanceView> = client.get("/v1/instances").await?;
+    let held: Vec<_> = instances.into_iter().filter(|i| i.node == Some(node.id)).collect();
+    match args.output.format {
+        Format::Json => output::say_json(&DescribedNode { node: &node, instances: &held }),
+        Format::Text => output::say(&described_node(&node, &held)),
+    }
+}
+
+#[derive(Serialize)]
+struct DescribedNode<'a> {
+    node: &'a NodeView,
+    instances: &'a [InstanceView],
+}
+
+async fn find_node(client: &Client, args: &DescribeArgs) -> Result<NodeView, Failure> {
+    let nodes: Vec<NodeView> = client.get("/v1/nodes").await?;
+    let by_name = nodes.iter().filter(|n| n.name == args.name).count() > 0;
+    let matches = |n: &NodeView| match by_name {
+        true => n.name == args.name,
+        false => n.id.to_string().starts_with(&args.name.to_lowercase()),
+    };
+    let mut found = nodes.into_iter().filter(matches);
+    match (found.next(), found.count()) {
+        (Some(node), 0) => Ok(node),
+        (Some(_), more) => Err(Failure::new(format!("{} nodes are meant by {:?}", more + 1, args.name))
+            .fix("give more of the id: see `orbweave nodes`")),
+        (None, _) if args.node => {
+            Err(Failure::new(format!("no node is called {:?}", args.name)).fix("see `orbweave nodes`"))
+        }
+        (None, _) => Err(Failure::new(format!("no workload and no node is called {:?}", args.name))
+            .fix("see `orbweave get` and `orbweave nodes`")),
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, what: &str, value: impl std::fmt::Display) {
+        self.0.push_str(&format!("{what:<13}{value}\n"));
+    }
+
+    fn part(&mut self, title: &str, body: &str) {
+        self.0.push_str(&format!("\n{title}\n"));
+        for line in body.lines() {
+            self.0.push_str(&format!("  {line}\n"));
+        }
+    }
+}
+
+fn resources(r: &Resources) -> String {
+    format!("{} CPU, {} memory", Cpu(r.cpu_milli), Memory(r.memory_bytes))
+}
+
+fn workload(d: &Describe) -> String {
+    let w = &d.workload;
+    let mut page = Page(String::new());
+    page.line("Workload", w.name.as_str());
+    page.line(
+        "State",
+        match w.deleted {
+            true => "deleted".to_owned(),
+            false => format!("{} of {} replicas run", w.running, w.replicas),
+        },
+    );
+    page.line("Generation", format!("{}, of {} UTC", w.generation, output::moment(w.created_ms)));
+    page.line("Component", w.component);
+    page.line("Requires", if d.requires.is_empty() { "nothing".to_owned() } else { d.requires.to_string() });
+    page.line("Needs", format!("{} a replica", resources(&d.need)));
+    let call_time = Span(Duration::from_millis(d.call_time_ms));
+    page.line("Limits", format!("{call_time} a call, {} calls at once a replica", d.concurrency));
+    if let Some(route) = &w.route {
+        let again = if route.idempotent { ", repeated on another replica if one dies" } else { "" };
+        let deadline = Span(Duration::from_millis(route.deadline_ms));
+        page.line("Route", format!("{} within {deadline}{again}", route_text(Some(route))));
+    }
+    for (name, value) in &d.env {
+        page.line("Environment", format!("{name}={value}"));
+    }
+    if let Some(release) = &d.release {
+        page.part("Release", &release_text(release));
+    }
+    let rows: Vec<_> = d.instances.iter().map(instance_cells).collect();
+    if !rows.is_empty() {
+        page.part("Replicas", &table(&["SLOT", "PHASE", "NODE", "EPOCH", "SINCE"], rows));
+    }
+    if !d.functions.is_empty() {
+        page.part("Functions", &d.functions.join("\n"));
+    }
+    let rows = d.verdicts.iter().map(|v| {
+        let paint = if v.eligible { Paint::Green } else { Paint::Yellow };
+        let slot = v.slot.map_or("any".to_owned(), |slot| slot.to_string());
+        vec![cell(named(&v.node_name, &v.node.short()), None), cell(slot, None), cell(&*v.text, Some(paint))]
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        page.part("Why", &table(&["NODE", "SLOT", "VERDICT"], rows));
+    }
+    if !d.events.is_empty() {
+        let lines: Vec<_> = d.events.iter().map(|e| event_line(e, output::colour_on_stdout())).collect();
+        page.part("Events on this node", &lines.join("\n"));
+    }
+    page.0
+}
+
+fn release_text(r: &ReleaseView) -> String {
+    let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    format!(
+        "{} {} ({}), sequence {}\npublisher {}\ngood from {} to {} UTC\nimports {}\nexports {}",
+        r.name,
+        r.version,
+        output::bytes(r.size),
+        r.sequence,
+        r.publisher,
+        output::moment(r.not_before_ms),
+        output::moment(r.expires_ms),
+        list(&r.imports),
+        list(&r.exports),
+    )
+}
+
+fn described_node(node: &NodeView, held: &[InstanceView]) -> String {
+    let mut page = Page(String::new());
+    page.line("Node", &node.name);
+    page.line("Id", node.id);
+    page.line("State", format!("{:?}{}", node.state, if node.this { ", the one that answers" } else { "" }));
+    page.line("Generation", node.generation);
+    page.line("Labels", if node.labels.is_empty() { "none".to_owned() } else { node.labels.to_string() });
+    for address in &node.addresses {
+        page.line("Address", address);
+    }
+    page.line("Capacity", format!("{}, {} replicas", resources(&node.capacity), node.capacity.instances));
+    page.line("Free", format!("{}, {} replicas", resources(&node.free), node.free.instances));
+    if let Some(rtt) = node.rtt_us {
+        page.line("Round trip", output::round_trip(rtt));
+    }
+    if let Some(heard) = node.last_heard_ms {
+        page.line("Heard", format!("{} ago", output::age(heard)));
+    }
+    let rows = held.iter().map(|i| {
+        let mut row = vec![cell(i.workload.as_str(), None)];
+        row.extend(instance_cells(i));
+        row
+    });
+    let rows: Vec<_> = rows.collect();
+    if !rows.is_empty() {
+        page.part("Replicas", &table(&["WORKLOAD", "SLOT", "PHASE", "NODE", "EPOCH", "SINCE"], rows));
+    }
+    page.0
+}

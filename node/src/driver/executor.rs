@@ -1,0 +1,124 @@
+//! The executor: fetches components, checks, compiles and starts them, and holds
+//! the services that run here.
+
+use super::actor::Message;
+use super::handle::NodeHandle;
+use crate::api::types;
+use crate::driver::actor::wall_now;
+use orbweave_core::io::Start;
+use orbweave_core::{ExecutorEvent, Input};
+use orbweave_model::{Hash, InstanceId, NodeId};
+use orbweave_wasm::{InstanceLimits, LogSink, LogStream, Runtime};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+/// Memory of an instance whose manifest names none.
+const MEMORY_DEFAULT_BYTES: u64 = 128 << 20;
+
+/// Starts and stops what the node decided to run.
+pub struct Executor {
+    runtime: Arc<Runtime>,
+    handle: NodeHandle,
+    starting: BTreeMap<InstanceId, AbortHandle>,
+}
+
+impl Executor {
+    /// Nothing runs yet.
+    pub fn new(runtime: Arc<Runtime>, handle: NodeHandle) -> Self {
+        Self { runtime, handle, starting: BTreeMap::new() }
+    }
+
+    /// Brings a component here, unless it is.
+    pub fn fetch(&self, hash: Hash, size: u64, providers: Vec<NodeId>) {
+        let handle = self.handle.clone();
+        tokio::spawn(async move {
+            let outcome = match handle.net().blob(hash).await {
+                Ok(Some(_)) => Ok(()),
+                _ => handle.net().fetch_blob(hash, size, &providers).await.map_err(|e| e.to_string()),
+            };
+            let _ = handle.inbox().send(Message::Input(Input::Blob { hash, outcome })).await;
+        });
+    }
+
+    /// Runs a component that is here.
+    pub fn start(&mut self, start: Start) {
+        self.starting.retain(|_, task| !task.is_finished());
+        let instance = start.instance;
+        let (runtime, handle) = (Arc::clone(&self.runtime), self.handle.clone());
+        let task = tokio::spawn(async move {
+            let event = match run(&runtime, &handle, start).await {
+                Ok(()) => ExecutorEvent::Running,
+                Err(reason) => ExecutorEvent::Failed { reason },
+            };
+            report(&handle, instance, event).await;
+        });
+        self.starting.insert(instance, task.abort_handle());
+    }
+
+    /// Ends an instance. Calls under way finish on their own.
+    pub fn stop(&mut self, instance: InstanceId) {
+        if let Some(task) = self.starting.remove(&instance) {
+            task.abort();
+        }
+        self.handle.remove_service(instance);
+    }
+
+    /// Ends all.
+    pub fn stop_all(&mut self) {
+        for (_, task) in std::mem::take(&mut self.starting) {
+            task.abort();
+        }
+        self.handle.remove_all_services();
+    }
+}
+
+async fn report(handle: &NodeHandle, instance: InstanceId, event: ExecutorEvent) {
+    let _ = handle.inbox().send(Message::Input(Input::Executor { instance, event })).await;
+}
+
+/// Every step checks for itself: the bytes against the release, the compiled code
+/// against its MAC, the imports against what is granted.
+async fn run(runtime: &Arc<Runtime>, handle: &NodeHandle, start: Start) -> Result<(), String> {
+    let hash = start.release.statement().blake3;
+    let bytes = handle.net().blob(hash).await.map_err(|e| e.to_string())?;
+    let bytes = bytes.ok_or_else(|| format!("component {} is not here any more", hash.short()))?;
+    let release = start.release.clone();
+    let checked = tokio::task::spawn_blocking(move || release.check_component(bytes.to_vec()))
+        .await
+        .map_err(|e| e.to_string())?;
+    let component = checked.map_err(|e| e.to_string())?;
+    let loaded = runtime.load(&component).await.map_err(|e| e.to_string())?;
+    let compiled = ExecutorEvent::Compiled { cached: loaded.from_cache(), took: loaded.compile_time() };
+    report(handle, start.instance, compiled).await;
+
+    let limits = InstanceLimits {
+        memory_bytes: if start.memory_bytes == 0 { MEMORY_DEFAULT_BYTES } else { start.memory_bytes },
+        call_time: if start.call_time.is_zero() { Duration::from_secs(30) } else { start.call_time },
+        concurrent: start.concurrency.clamp(1, orbweave_wasm::limit::INSTANCES_MAX),
+    };
+    let service = runtime
+        .start(&loaded, limits, start.env.clone(), log_sink(handle, &start))
+        .map_err(|e| e.to_string())?;
+    handle.add_service(start.workload, start.slot, start.instance, service);
+    Ok(())
+}
+
+fn log_sink(handle: &NodeHandle, start: &Start) -> LogSink {
+    let (handle, workload, instance) = (handle.clone(), start.workload.clone(), start.instance);
+    Arc::new(move |line| {
+        handle.log(types::LogLine {
+            at_ms: wall_now().0,
+            node: handle.id(),
+            workload: workload.clone(),
+            instance,
+            stream: match line.stream {
+                LogStream::Stdout => types::LogStream::Stdout,
+                LogStream::Stderr => types::LogStream::Stderr,
+                LogStream::Host => types::LogStream::Host,
+            },
+            text: line.text,
+        });
+    })
+}

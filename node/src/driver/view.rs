@@ -1,0 +1,214 @@
+//! From what the node reports to what the API and ingress say.
+
+use crate::api::event::{Event, EventKind};
+use crate::api::types::{
+    InstanceView, MemberCounts, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView, Verdict, WorkloadView,
+};
+use crate::cli::UpOptions;
+use crate::ingress::{HttpRoute, Replica, RouteEntry, RouteTable};
+use orbweave_core::report::{MemberReport, RouteReport, WorkloadReport};
+use orbweave_core::{Node, event};
+use orbweave_model::{Hash, NodeId, WorkloadName};
+use orbweave_scheduler::rivals;
+use orbweave_state::membership::MemberState;
+use orbweave_trust::Release;
+use std::time::Duration;
+
+/// A request's time where its route names none.
+const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
+
+/// Where a node listens.
+pub fn ports(options: &UpOptions) -> Ports {
+    Ports { http: options.http(), mesh: options.mesh(), admin: options.admin }
+}
+
+/// A core event with its time and place.
+pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
+    use event::EventKind as K;
+    let kind = match event.kind {
+        K::LinkUp => EventKind::LinkUp,
+        K::LinkDown => EventKind::LinkDown,
+        K::MemberUp => EventKind::MemberUp,
+        K::MemberSuspect => EventKind::MemberSuspect,
+        K::MemberDown => EventKind::MemberDown,
+        K::WorkloadAccepted => EventKind::WorkloadAccepted,
+        K::WorkloadDeleted => EventKind::WorkloadDeleted,
+        K::OfferSent => EventKind::OfferSent,
+        K::OfferAccepted => EventKind::OfferAccepted,
+        K::OfferRefused => EventKind::OfferRefused,
+        K::Claim => EventKind::Claim,
+        K::ClaimReleased => EventKind::ClaimReleased,
+        K::FetchStarted => EventKind::FetchStarted,
+        K::FetchDone => EventKind::FetchDone,
+        K::FetchFailed => EventKind::FetchFailed,
+        K::Compiled => EventKind::Compiled,
+        K::Started => EventKind::Started,
+        K::Failed => EventKind::Failed,
+        K::Drained => EventKind::Drained,
+        K::Stopped => EventKind::Stopped,
+        K::ReleaseRefused => EventKind::ReleaseRefused,
+        K::RecordRefused => EventKind::RecordRefused,
+        K::SelfDoubt => EventKind::SelfDoubt,
+        K::SelfDoubtOver => EventKind::SelfDoubtOver,
+    };
+    Event {
+        workload: event.workload,
+        slot: event.slot,
+        epoch: event.epoch,
+        instance: event.instance,
+        about: event.about,
+        took_ms: event.took.map(millis),
+        cause: event.cause,
+        ..Event::new(at_ms, node, kind, event.text)
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Members by state.
+pub fn member_counts(members: &[MemberReport]) -> MemberCounts {
+    let count = |states: &[MemberState]| members.iter().filter(|m| states.contains(&m.state)).count() as u32;
+    MemberCounts {
+        alive: count(&[MemberState::Alive]),
+        suspect: count(&[MemberState::Suspect]),
+        down: count(&[MemberState::Down, MemberState::Unknown]),
+    }
+}
+
+/// Every member.
+pub fn nodes(node: &Node) -> Vec<NodeView> {
+    let view = |member: MemberReport| NodeView {
+        id: member.node,
+        name: member.name,
+        state: match member.state {
+            MemberState::Alive => NodeState::Alive,
+            MemberState::Suspect => NodeState::Suspect,
+            MemberState::Left => NodeState::Left,
+            _ => NodeState::Down,
+        },
+        this: member.node == node.id(),
+        labels: member.info.labels.clone(),
+        addresses: member.info.socket_addresses(),
+        capacity: member.info.capacity,
+        free: member.load.map_or(member.info.capacity, |l| l.free),
+        rtt_us: member.rtt.map(|r| u64::try_from(r.as_micros()).unwrap_or(u64::MAX)),
+        generation: member.info.generation,
+        last_heard_ms: member.heard.map(millis),
+    };
+    node.members().into_iter().map(view).collect()
+}
+
+/// Every workload.
+pub fn workloads(node: &Node) -> Vec<WorkloadView> {
+    node.workloads().iter().map(|report| workload(node, report)).collect()
+}
+
+/// One workload.
+pub fn workload(node: &Node, report: &WorkloadReport) -> WorkloadView {
+    let spec = &report.spec;
+    let statement = report.release.as_ref().ok().map(Release::statement);
+    let slots = node.slots(&report.name);
+    let mut running: Vec<u32> = slots
+        .iter()
+        .filter(|s| s.holding.is_some_and(|h| h.phase == rivals::Phase::Running))
+        .map(|s| s.slot)
+        .collect();
+    running.dedup();
+    WorkloadView {
+        name: report.name.clone(),
+        generation: spec.generation,
+        version: statement.map(|s| s.version.clone()).unwrap_or_default(),
+        replicas: spec.replicas,
+        running: running.len() as u32,
+        deleted: spec.deleted,
+        component: statement.map_or(Hash([0; 32]), |s| s.blake3),
+        route: spec.route.as_ref().map(|route| RouteView {
+            host: route.host.clone(),
+            path: route.path.clone(),
+            idempotent: route.idempotent,
+            deadline_ms: route.deadline_ms,
+        }),
+        created_ms: report.hlc.wall.0,
+    }
+}
+
+/// Every slot and who holds it.
+pub fn instances(node: &Node, name: &WorkloadName) -> Vec<InstanceView> {
+    let view = |slot: orbweave_core::report::SlotReport| {
+        let phase = match (&slot.here, slot.holding.map(|h| h.phase)) {
+            (_, None) => Phase::Unplaced,
+            (Some((_, "Fetching", _)), _) => Phase::Fetching,
+            (Some((_, "Compiling", _)), _) => Phase::Compiling,
+            (_, Some(rivals::Phase::Preparing)) => Phase::Starting,
+            (_, Some(rivals::Phase::Running)) => Phase::Running,
+            (_, Some(rivals::Phase::Draining)) => Phase::Draining,
+        };
+        InstanceView {
+            workload: name.clone(),
+            slot: slot.slot,
+            node: slot.holding.map(|h| h.holder),
+            node_name: slot.holding.map(|h| node.name(h.holder)).unwrap_or_default(),
+            phase,
+            epoch: slot.holding.map_or(0, |h| h.epoch),
+            generation: slot.generation,
+            since_ms: slot.here.as_ref().map_or(0, |(_, _, since)| millis(*since)),
+            instance: slot.here.and_then(|(instance, _, _)| instance),
+        }
+    };
+    node.slots(name).into_iter().map(view).collect()
+}
+
+/// What a release states.
+pub fn release(release: &Release) -> ReleaseView {
+    let s = release.statement();
+    ReleaseView {
+        name: s.name.clone(),
+        version: s.version.clone(),
+        publisher: s.publisher,
+        sequence: s.sequence,
+        size: s.size,
+        not_before_ms: s.not_before.0,
+        expires_ms: s.expires.0,
+        imports: s.imports.clone(),
+        exports: s.exports.clone(),
+    }
+}
+
+/// Why each node does or does not hold a replica.
+pub fn verdicts(node: &Node, name: &WorkloadName) -> Vec<Verdict> {
+    let view = |(id, eligible, text): (NodeId, bool, String)| Verdict {
+        slot: None,
+        node: id,
+        node_name: node.name(id),
+        eligible,
+        text,
+    };
+    node.explain(name).into_iter().map(view).collect()
+}
+
+/// The routes for ingress.
+pub fn route_table(reports: Vec<RouteReport>) -> RouteTable {
+    RouteTable::new(reports.into_iter().map(|report| {
+        let deadline = report.route.as_ref().map(|r| r.deadline_ms).filter(|ms| *ms > 0);
+        RouteEntry {
+            name: report.name,
+            deadline: deadline.map_or(DEADLINE_DEFAULT, Duration::from_millis),
+            http: report.route.map(|route| HttpRoute {
+                host: route.host,
+                path: route.path,
+                idempotent: route.idempotent,
+            }),
+            replicas: report
+                .replicas
+                .into_iter()
+                .map(|(node, slot, rtt)| Replica {
+                    node,
+                    slot,
+                    rtt_us: rtt.map_or(0, |r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
+                })
+                .collect(),
+        }
+    }))
+}

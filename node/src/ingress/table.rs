@@ -1,0 +1,201 @@
+//! The route table: which workload a request is for, and where its replicas run.
+//!
+//! The driver makes a new table whenever the view changes; readers hold a snapshot.
+
+use orbweave_model::{NodeId, WorkloadName};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Hosts that end so belong to the mesh; a route that names neither host nor path is
+/// reached as `<workload>.mesh`.
+pub const MESH_SUFFIX: &str = ".mesh";
+
+/// A running replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Replica {
+    /// The node that holds it.
+    pub node: NodeId,
+    /// Its slot.
+    pub slot: u32,
+    /// The measured round trip to that node; zero for this node.
+    pub rtt_us: u32,
+}
+
+/// How requests find a workload.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HttpRoute {
+    /// The host name, without port.
+    pub host: Option<String>,
+    /// The beginning of the path, in whole segments.
+    pub path: Option<String>,
+    /// Whether a request may be sent again to another replica.
+    pub idempotent: bool,
+}
+
+/// A workload and its live replicas.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteEntry {
+    /// The workload.
+    pub name: WorkloadName,
+    /// How requests find it; `None` when only its functions are called.
+    pub http: Option<HttpRoute>,
+    /// The time that a request has, retries included.
+    pub deadline: Duration,
+    /// Replicas that run on live nodes.
+    pub replicas: Vec<Replica>,
+}
+
+impl RouteEntry {
+    /// Whether a request may be sent again to another replica.
+    pub fn idempotent(&self) -> bool {
+        self.http.as_ref().is_some_and(|http| http.idempotent)
+    }
+
+    /// Whether this node still has a replica.
+    pub fn runs_on(&self, node: NodeId) -> bool {
+        self.replicas.iter().any(|r| r.node == node)
+    }
+}
+
+/// All workloads, in order of their names.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTable {
+    entries: Vec<Arc<RouteEntry>>,
+}
+
+impl RouteTable {
+    /// A table of these workloads.
+    pub fn new(entries: impl IntoIterator<Item = RouteEntry>) -> Self {
+        let mut entries: Vec<_> = entries
+            .into_iter()
+            .map(|mut entry| {
+                if let Some(host) = entry.http.as_mut().and_then(|http| http.host.as_mut()) {
+                    host.make_ascii_lowercase();
+                }
+                Arc::new(entry)
+            })
+            .collect();
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Self { entries }
+    }
+
+    /// The workload of this name.
+    pub fn workload(&self, name: &WorkloadName) -> Option<&Arc<RouteEntry>> {
+        let i = self.entries.binary_search_by(|e| e.name.cmp(name)).ok()?;
+        self.entries.get(i)
+    }
+
+    /// The workload that a request for this host (as in the header) and path is for.
+    /// A route that names the host goes before one that does not; then the longest
+    /// path wins; then the first name.
+    pub fn find(&self, host: Option<&str>, path: &str) -> Option<&Arc<RouteEntry>> {
+        let host = host.map(host_name);
+        self.entries
+            .iter()
+            .filter_map(|e| Some((rank(e, host.as_deref(), path)?, e)))
+            .min_by_key(|(rank, e)| (Reverse(*rank), &e.name))
+            .map(|(_, e)| e)
+    }
+}
+
+/// How well a route matches: by host first, then by length of path.
+fn rank(entry: &RouteEntry, host: Option<&str>, path: &str) -> Option<(bool, usize)> {
+    let http = entry.http.as_ref()?;
+    let host_matches = match &http.host {
+        Some(wanted) => (host? == wanted).then_some(true)?,
+        None if http.path.is_none() => {
+            (host?.strip_suffix(MESH_SUFFIX)? == entry.name.as_str()).then_some(true)?
+        }
+        None => false,
+    };
+    let path_length = match &http.path {
+        Some(prefix) => under(prefix, path)?,
+        None => 0,
+    };
+    Some((host_matches, path_length))
+}
+
+/// The length of the prefix when the path lies under it: `/a` holds `/a` and `/a/b`, not `/ab`.
+fn under(prefix: &str, path: &str) -> Option<usize> {
+    let prefix = prefix.trim_end_matches('/');
+    let rest = path.strip_prefix(prefix)?;
+    (rest.is_empty() || rest.starts_with('/')).then_some(prefix.len())
+}
+
+/// The host of a `Host` header: lower case, without port, without the root's dot.
+fn host_name(header: &str) -> String {
+    let end = match header.rfind(']') {
+        Some(bracket) => bracket + 1,
+        None => header.find(':').unwrap_or(header.len()),
+    };
+    header.get(..end).unwrap_or(header).trim_end_matches('.').to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, host: Option<&str>, path: Option<&str>) -> RouteEntry {
+        RouteEntry {
+            name: name.parse().unwrap(),
+            http: Some(HttpRoute {
+                host: host.map(str::to_owned),
+                path: path.map(str::to_owned),
+                idempotent: false,
+            }),
+            deadline: Duration::from_secs(1),
+            replicas: Vec::new(),
+        }
+    }
+
+    fn found(table: &RouteTable, host: &str, path: &str) -> Option<String> {
+        table.find(Some(host), path).map(|e| e.name.to_string())
+    }
+
+    #[test]
+    fn a_host_matches_in_any_case_and_with_any_port() {
+        let table = RouteTable::new([entry("hello", Some("Hello.Mesh"), None)]);
+        for host in ["hello.mesh", "HELLO.mesh:8080", "hello.mesh.", "hello.mesh.:1"] {
+            assert_eq!(found(&table, host, "/x").as_deref(), Some("hello"), "{host}");
+        }
+        assert_eq!(found(&table, "hello.mesh.evil", "/"), None);
+        assert_eq!(table.find(None, "/"), None);
+    }
+
+    #[test]
+    fn the_longest_path_of_whole_segments_wins_and_a_named_host_goes_first() {
+        let table = RouteTable::new([
+            entry("a", None, Some("/a")),
+            entry("ab", None, Some("/a/b/")),
+            entry("host", Some("h"), None),
+        ]);
+        assert_eq!(found(&table, "x", "/a").as_deref(), Some("a"));
+        assert_eq!(found(&table, "x", "/a/b/c").as_deref(), Some("ab"));
+        assert_eq!(found(&table, "x", "/a/bc").as_deref(), Some("a"));
+        assert_eq!(found(&table, "x", "/ab"), None);
+        assert_eq!(found(&table, "h", "/a/b").as_deref(), Some("host"));
+    }
+
+    #[test]
+    fn a_route_without_host_and_path_is_reached_by_the_name_of_its_workload() {
+        let table = RouteTable::new([entry("hello", None, None)]);
+        assert_eq!(found(&table, "hello.mesh:80", "/").as_deref(), Some("hello"));
+        assert_eq!(found(&table, "hello", "/"), None);
+    }
+
+    #[test]
+    fn odd_hosts_match_nothing_and_do_no_harm() {
+        let table = RouteTable::new([entry("hello", Some("hello.mesh"), None)]);
+        for host in ["", ":", "]", "[::1]:80", "[", "ü:ü", "."] {
+            assert_eq!(found(&table, host, "/"), None, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn a_workload_without_route_is_found_by_name_only() {
+        let table = RouteTable::new([RouteEntry { http: None, ..entry("quiet", None, None) }]);
+        assert_eq!(found(&table, "quiet.mesh", "/"), None);
+        assert!(table.workload(&"quiet".parse().unwrap()).is_some());
+    }
+}

@@ -1,0 +1,264 @@
+//! Fields that take more than their type says: bounds, patterns, and their words when broken.
+
+use super::quantity::Span;
+use super::types::{ComponentSource, ReleasedComponent, Route};
+use orbweave_model::{Selector, limit};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A version.
+pub const VERSION_BYTES_MAX: usize = 64;
+/// A host name (RFC 1123).
+pub const HOST_BYTES_MAX: usize = 253;
+/// The path of a route.
+pub const PATH_BYTES_MAX: usize = 1_024;
+/// Environment variables of one workload.
+pub const ENV_MAX: usize = 64;
+/// The name of one.
+pub const ENV_NAME_BYTES_MAX: usize = 128;
+/// The value of one.
+pub const ENV_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// All names and values together: they travel in the workload's record.
+pub const ENV_BYTES_MAX: usize = limit::RECORD_BYTES_MAX - limit::RELEASE_BYTES_MAX - 16 * 1024;
+/// Requests at once in one replica.
+pub const CONCURRENCY_MAX: u32 = 10_000;
+/// The shortest time limit.
+pub const CALL_TIME_MIN: Duration = Duration::from_millis(1);
+/// The longest.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
+
+/// A text that is read by its type's own rules.
+pub(super) fn parsed<'de, T, D>(d: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    String::deserialize(d)?.parse().map_err(D::Error::custom)
+}
+
+/// The same, where nothing may be given.
+pub(super) fn parsed_option<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let text = Option::<String>::deserialize(d)?;
+    text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+}
+
+fn within<'de, D: Deserializer<'de>>(d: D, max: u32) -> Result<u32, D::Error> {
+    let number = u32::deserialize(d)?;
+    if (1..=max).contains(&number) {
+        return Ok(number);
+    }
+    Err(D::Error::custom(format!("{number} is out of bounds: 1 to {max} are allowed")))
+}
+
+pub(super) fn replicas<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    within(d, limit::REPLICAS_MAX)
+}
+
+pub(super) fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    within(d, CONCURRENCY_MAX)
+}
+
+pub(super) fn call_time<'de, D: Deserializer<'de>>(d: D) -> Result<Span, D::Error> {
+    let span: Span = parsed(d)?;
+    span.bounded(CALL_TIME_MIN, CALL_TIME_MAX).map_err(D::Error::custom)
+}
+
+/// One entry of `requires`; checked by itself, so that the error names its line.
+struct Condition(String);
+
+impl<'de> Deserialize<'de> for Condition {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        match text.parse::<Selector>() {
+            Ok(selector) if selector.is_empty() => Err(D::Error::custom("an empty condition")),
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(D::Error::custom(error)),
+        }
+    }
+}
+
+pub(super) fn requires<'de, D: Deserializer<'de>>(d: D) -> Result<Selector, D::Error> {
+    let conditions = Vec::<Condition>::deserialize(d)?;
+    let joined: Vec<_> = conditions.into_iter().map(|c| c.0).collect();
+    joined.join(", ").parse().map_err(D::Error::custom)
+}
+
+pub(super) fn route<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Route>, D::Error> {
+    let route = Option::<Route>::deserialize(d)?;
+    match &route {
+        Some(Route { host: None, path: None, .. }) => {
+            Err(D::Error::custom("a route needs a `host`, a `path` or both"))
+        }
+        _ => Ok(route),
+    }
+}
+
+/// The name of an environment variable.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct EnvName(String);
+
+impl<'de> Deserialize<'de> for EnvName {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(d)?;
+        let fine = !name.is_empty()
+            && name.len() <= ENV_NAME_BYTES_MAX
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && !name.as_bytes()[0].is_ascii_digit();
+        if fine {
+            return Ok(Self(name));
+        }
+        let shown: String = name.chars().take(40).collect();
+        Err(D::Error::custom(format!(
+            "{shown:?} is no name of a variable: 1 to {ENV_NAME_BYTES_MAX} letters, digits and '_', no digit first"
+        )))
+    }
+}
+
+/// The value of an environment variable: a text, or a number or truth value as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvValue(pub String);
+
+impl<'de> Deserialize<'de> for EnvValue {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let value = String::deserialize(d)?;
+        if value.len() > ENV_VALUE_BYTES_MAX || value.contains('\0') {
+            let message = format!(
+                "a value may have {ENV_VALUE_BYTES_MAX} bytes, none of them 0, but has {}",
+                value.len()
+            );
+            return Err(D::Error::custom(message));
+        }
+        Ok(Self(value))
+    }
+}
+
+impl JsonSchema for EnvValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "EnvValue".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"], "maxLength": ENV_VALUE_BYTES_MAX })
+    }
+}
+
+pub(super) fn environment<'de, D: Deserializer<'de>>(d: D) -> Result<BTreeMap<String, EnvValue>, D::Error> {
+    let env = BTreeMap::<EnvName, EnvValue>::deserialize(d)?;
+    if env.len() > ENV_MAX {
+        return Err(D::Error::custom(format!("{} variables are more than the {ENV_MAX} allowed", env.len())));
+    }
+    let bytes: usize = env.iter().map(|(name, value)| name.0.len() + value.0.len()).sum();
+    if bytes > ENV_BYTES_MAX {
+        return Err(D::Error::custom(format!(
+            "{bytes} bytes in all are more than the {ENV_BYTES_MAX} allowed"
+        )));
+    }
+    Ok(env.into_iter().map(|(name, value)| (name.0, value)).collect())
+}
+
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $check:expr, $message:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $name(pub String);
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    return Ok(Self(text.to_owned()));
+                }
+                let shown: String = text.chars().take(80).collect();
+                Err(format!(concat!("{:?} is no ", $message), shown))
+            }
+        }
+    };
+}
+
+checked_text!(
+    /// The version of a component: any text without spaces, `0.1.0` or `2026-11-21`.
+    Version,
+    |text| {
+        text.len() <= VERSION_BYTES_MAX
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+_-".contains(&b))
+            && text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
+    },
+    "version: 1 to 64 letters, digits, '.', '+', '_' and '-', a letter or digit first"
+);
+
+checked_text!(
+    /// A host name, without a port.
+    HostName,
+    |text| {
+        !text.is_empty()
+            && text.len() <= HOST_BYTES_MAX
+            && text.split('.').all(|part| part.parse::<orbweave_model::WorkloadName>().is_ok())
+    },
+    "host name: labels of lower-case letters, digits and '-' with '.' between, at most 253 bytes, no port"
+);
+
+checked_text!(
+    /// The beginning of a path.
+    PathPrefix,
+    |text| {
+        text.starts_with('/')
+            && text.len() <= PATH_BYTES_MAX
+            && text.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
+    },
+    "path: it begins with '/' and has no space, '?' or '#', at most 1024 bytes"
+);
+
+impl<'de> Deserialize<'de> for ComponentSource {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = ComponentSource;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, or a map with `file` and `release`")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<ComponentSource, E> {
+                if text.is_empty() {
+                    return Err(E::custom("an empty path"));
+                }
+                Ok(ComponentSource::File(text.into()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ComponentSource, A::Error> {
+                let released = serde::de::value::MapAccessDeserializer::new(map);
+                ReleasedComponent::deserialize(released).map(ComponentSource::Released)
+            }
+        }
+
+        d.deserialize_any(Either)
+    }
+}
+
+pub(super) fn cpu_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?m?$" })
+}
+
+pub(super) fn memory_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G)?$" })
+}
+
+pub(super) fn span_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$" })
+}

@@ -1,0 +1,257 @@
+use super::*;
+use quantity::{Cpu, Memory, Span};
+use std::time::Duration;
+
+const WHOLE: &str = "\
+apiVersion: orbweave.dev/v1alpha1
+kind: Service
+metadata:
+  name: hello
+spec:
+  component: ../components/dist/hello-http.wasm
+  version: 0.10
+  replicas: 3
+  placement:
+    requires: [\"tier in (cloud, edge)\", '!spot']
+  resources: { cpu: 100m, memory: 64Mi }
+  limits: { callTime: 2s, concurrency: 8 }
+  env: { GREETING: hello, PORT: 8080, DEBUG: no }
+  route: { host: hello.mesh, path: /, idempotent: true, deadline: 10s }
+";
+
+fn error_of(text: &str) -> String {
+    Manifest::parse(text).unwrap_err().to_string()
+}
+
+/// The whole manifest with one line written otherwise.
+fn with(line: &str, instead: &str) -> String {
+    assert_eq!(WHOLE.matches(line).count(), 1, "{line}");
+    error_of(&WHOLE.replace(line, instead))
+}
+
+#[test]
+fn a_whole_manifest_says_all_that_it_says() {
+    let Manifest { metadata, spec, .. } = Manifest::parse(WHOLE).unwrap();
+    assert_eq!(metadata.name.as_str(), "hello");
+    assert_eq!(spec.component.file(), Path::new("../components/dist/hello-http.wasm"));
+    assert_eq!(spec.component.release(), None);
+    assert_eq!(spec.version.0, "0.10", "a version is text, not a number");
+    assert_eq!(spec.replicas, 3);
+    assert_eq!(spec.placement.requires.to_string(), "tier in (cloud, edge), !spot");
+    assert_eq!((spec.resources.cpu, spec.resources.memory), (Cpu(100), Memory(64 << 20)));
+    assert_eq!((spec.limits.call_time, spec.limits.concurrency), (Span(Duration::from_secs(2)), 8));
+    let env: Vec<_> = spec.env.iter().map(|(name, value)| (name.as_str(), value.0.as_str())).collect();
+    assert_eq!(env, [("DEBUG", "no"), ("GREETING", "hello"), ("PORT", "8080")]);
+    let route = spec.route.unwrap();
+    assert_eq!(route.host.unwrap().0, "hello.mesh");
+    assert_eq!(route.path.unwrap().0, "/");
+    assert!(route.idempotent);
+    assert_eq!(route.deadline, Span(Duration::from_secs(10)));
+}
+
+#[test]
+fn what_may_be_left_out_has_a_default() {
+    let short = "apiVersion: orbweave.dev/v1alpha1\nkind: Service\nmetadata: {name: a}\nspec: {component: {file: a.wasm, release: a.release}, version: 1}\n";
+    let spec = Manifest::parse(short).unwrap().spec;
+    assert_eq!(spec.component.release(), Some(&PathBuf::from("a.release")));
+    assert_eq!(spec.replicas, 1);
+    assert!(spec.placement.requires.is_empty());
+    assert_eq!(spec.resources.need().memory_bytes, 64 << 20);
+    assert_eq!(spec.limits.call_time, Span(Duration::from_secs(10)));
+    assert_eq!(spec.route, None);
+}
+
+#[test]
+fn an_unknown_field_is_refused_with_the_nearest_one() {
+    assert_eq!(
+        with("  replicas: 3", "  replica: 3"),
+        "manifest:8:3: spec: unknown field `replica`; did you mean `replicas`?"
+    );
+    assert_eq!(
+        with("apiVersion: orbweave.dev/v1alpha1", "api_version: orbweave.dev/v1alpha1"),
+        "manifest:1:1: unknown field `api_version`; did you mean `apiVersion`?"
+    );
+    assert_eq!(
+        with("{ cpu: 100m, memory: 64Mi }", "{ cpu: 100m, gpu: 1, disk: 5 }"),
+        "manifest:11:27: spec.resources: unknown field `gpu`; did you mean `cpu`?"
+    );
+    assert_eq!(
+        with("  env:", "  colour: red\n  env:"),
+        "manifest:13:3: spec: unknown field `colour`; the fields here are: component, version, replicas, \
+         placement, resources, limits, env, route"
+    );
+}
+
+#[test]
+fn a_field_that_is_missing_is_named_with_its_map() {
+    assert_eq!(with("  version: 0.10\n", ""), "manifest:6:3: spec: the field `version` is missing");
+    assert_eq!(with("kind: Service\n", ""), "manifest:1:1: the field `kind` is missing");
+    assert_eq!(
+        with("{ host: hello.mesh, path: /, idempotent: true, deadline: 10s }", "{ idempotent: true }"),
+        "manifest:14:10: spec.route: a route needs a `host`, a `path` or both"
+    );
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_named_with_what_it_should_be() {
+    assert_eq!(
+        with("replicas: 3", "replicas: three"),
+        "manifest:8:13: spec.replicas: must be a whole number from 0 to 4294967295, but \"three\" was given"
+    );
+    assert_eq!(
+        with("idempotent: true", "idempotent: 'true'"),
+        "manifest:14:51: spec.route.idempotent: must be true or false, but \"true\" was given"
+    );
+    assert_eq!(
+        with("{ cpu: 100m, memory: 64Mi }", "[100m, 64Mi]"),
+        "manifest:11:14: spec.resources: must be a map, but a list was given"
+    );
+    assert_eq!(
+        with("requires: [\"tier in (cloud, edge)\", '!spot']", "requires: tier=edge"),
+        "manifest:10:15: spec.placement.requires: must be a list, but \"tier=edge\" was given"
+    );
+    assert_eq!(
+        with("hello.mesh, path", "[a], path"),
+        "manifest:14:18: spec.route.host: must be a text, but a list was given"
+    );
+}
+
+#[test]
+fn versions_and_kinds_that_are_not_known_are_refused() {
+    assert_eq!(
+        with("orbweave.dev/v1alpha1", "v1"),
+        "manifest:1:13: apiVersion: \"v1\" is not known here; write orbweave.dev/v1alpha1"
+    );
+    assert_eq!(
+        with("kind: Service", "kind: Deployment"),
+        "manifest:2:7: kind: \"Deployment\" is not known here; write Service"
+    );
+}
+
+#[test]
+fn each_bound_is_held_and_named() {
+    assert_eq!(
+        with("replicas: 3", "replicas: 65537"),
+        "manifest:8:13: spec.replicas: 65537 is out of bounds: 1 to 65536 are allowed"
+    );
+    assert_eq!(
+        with("replicas: 3", "replicas: 0"),
+        "manifest:8:13: spec.replicas: 0 is out of bounds: 1 to 65536 are allowed"
+    );
+    assert_eq!(
+        with("100m", "0.0001"),
+        "manifest:11:21: spec.resources.cpu: \"0.0001\" is no amount of CPU: write cores (2, 0.5) or thousandths of one (500m)"
+    );
+    assert_eq!(
+        with("64Mi", "8Gi"),
+        "manifest:11:35: spec.resources.memory: 8Gi is out of bounds: 1Mi to 4Gi are allowed"
+    );
+    assert_eq!(
+        with("callTime: 2s", "callTime: 2h"),
+        "manifest:12:23: spec.limits.callTime: 2h is out of bounds: 1ms to 1h are allowed"
+    );
+    assert_eq!(
+        with("callTime: 2s", "callTime: 2"),
+        "manifest:12:23: spec.limits.callTime: \"2\" is no length of time: write 500ms, 10s, 5m, 1h, 7d or a sum such as 1h30m"
+    );
+    assert_eq!(
+        with("concurrency: 8", "concurrency: 0"),
+        "manifest:12:40: spec.limits.concurrency: 0 is out of bounds: 1 to 10000 are allowed"
+    );
+    assert_eq!(
+        with("name: hello", "name: Hello"),
+        "manifest:4:9: metadata.name: \"Hello\" is no name: 1 to 63 lower-case letters, digits and '-', \
+         beginning and ending with a letter or digit"
+    );
+    assert_eq!(
+        with("hello.mesh", "hello.mesh:8080"),
+        "manifest:14:18: spec.route.host: \"hello.mesh:8080\" is no host name: labels of lower-case letters, \
+         digits and '-' with '.' between, at most 253 bytes, no port"
+    );
+    assert_eq!(
+        with("path: /,", "path: api,"),
+        "manifest:14:36: spec.route.path: \"api\" is no path: it begins with '/' and has no space, '?' or '#', \
+         at most 1024 bytes"
+    );
+}
+
+#[test]
+fn a_condition_that_is_wrong_is_named_by_its_place_in_the_list() {
+    assert_eq!(
+        with("'!spot'", "tier within edge"),
+        "manifest:10:41: spec.placement.requires[1]: \"tier within edge\" is no condition: write key, !key, \
+         key=value, key!=value, key in (a, b) or key notin (a, b)"
+    );
+    let many: Vec<_> = (0..33).map(|i| format!("k{i}")).collect();
+    assert_eq!(
+        with("[\"tier in (cloud, edge)\", '!spot']", &format!("[{}]", many.join(", "))),
+        "manifest:10:15: spec.placement.requires: more than 32 conditions"
+    );
+}
+
+#[test]
+fn the_environment_is_bounded_in_names_values_and_number() {
+    assert_eq!(
+        with("PORT:", "8PORT:"),
+        "manifest:13:27: spec.env: \"8PORT\" is no name of a variable: 1 to 128 letters, digits and '_', no digit first"
+    );
+    let long = "x".repeat(4097);
+    assert_eq!(
+        with("GREETING: hello", &format!("GREETING: {long}")),
+        "manifest:13:20: spec.env.GREETING: a value may have 4096 bytes, none of them 0, but has 4097"
+    );
+    let many: Vec<_> = (0..65).map(|i| format!("K{i}: v")).collect();
+    assert_eq!(
+        with("{ GREETING: hello, PORT: 8080, DEBUG: no }", &format!("{{ {} }}", many.join(", "))),
+        "manifest:13:8: spec.env: 65 variables are more than the 64 allowed"
+    );
+}
+
+#[test]
+fn yaml_that_is_more_than_a_manifest_takes_is_refused() {
+    assert_eq!(
+        with("kind: Service", "kind: Service\nkind: Service"),
+        "manifest:3:1: `kind` is given twice, first on line 2; leave one"
+    );
+    assert!(
+        with("replicas: 3", "replicas: &r 3")
+            .ends_with(": an anchor is more YAML than a manifest takes; write the value itself")
+    );
+    assert!(
+        with("replicas: 3", "replicas: !!int 3")
+            .ends_with(": a tag is more YAML than a manifest takes; write the value itself")
+    );
+    let twice = error_of(&format!("{WHOLE}---\n{WHOLE}"));
+    assert_eq!(twice, "manifest:15:1: a second document begins here; give each its own file");
+    assert_eq!(error_of(""), "manifest: the manifest is empty");
+    assert_eq!(error_of("# nothing\n"), "manifest: the manifest is empty");
+    assert!(error_of("a: [1, 2").starts_with("manifest:"), "no panic on what is no YAML");
+    assert_eq!(error_of(&"[".repeat(20)), "manifest:1:18: nested deeper than 16 levels");
+    assert!(error_of(&"[".repeat(10_000)).starts_with("manifest:"), "no overflow either");
+    assert!(error_of(&" ".repeat(300_000)).contains("300000 bytes are more than the 262144"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = ManifestFile::read(Path::new("/nowhere/hello.yaml")).unwrap_err().to_string();
+    assert!(error.starts_with("/nowhere/hello.yaml: cannot be read: "), "{error}");
+}
+
+#[test]
+fn the_published_schema_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/service.v1alpha1.json");
+    if std::env::var_os("ORBWEAVE_BLESS").is_some() {
+        std::fs::write(&path, schema_text()).unwrap();
+    }
+    let published = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(published == schema_text(), "write it anew: orbweave schema > docs/schema/service.v1alpha1.json");
+}
+
+#[test]
+fn the_examples_are_accepted() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for name in ["hello", "sea-watch", "greeter"] {
+        let file = ManifestFile::read(&folder.join(format!("{name}.yaml"))).unwrap();
+        assert_eq!(file.manifest.metadata.name.as_str(), name);
+    }
+}

@@ -1,0 +1,73 @@
+//! How a guest is driven: its first slice where it was called, the rest on the fair
+//! pool, and never past its deadline.
+
+use crate::fair::{FairPool, Placed, Share};
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+use tokio::time::{Sleep, sleep_until};
+
+/// A guest that runs to its answer.
+pub(crate) type Guest<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A guest that passed its deadline. Dropping it ends it.
+pub(crate) enum Overdue<T> {
+    /// It was waiting where it had been called.
+    Waiting(#[expect(dead_code, reason = "held to be dropped")] Guest<T>),
+    /// It was computing on the pool.
+    Computing(#[expect(dead_code, reason = "held to be dropped")] Placed<T>),
+}
+
+thread_local! {
+    static SLICE_USED_UP: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Called from inside a guest (by its epoch deadline): it yields because its slice
+/// is over, not because it waits.
+pub(crate) fn slice_used_up() {
+    SLICE_USED_UP.set(true);
+}
+
+enum Progress<T> {
+    Answer(T),
+    SliceUsedUp,
+    DeadlinePassed,
+}
+
+/// Drives a guest to its answer.
+pub(crate) async fn run<T: Send + 'static>(
+    pool: &FairPool,
+    share: &Arc<Share>,
+    deadline: Instant,
+    mut guest: Guest<T>,
+) -> Result<T, Overdue<T>> {
+    // Most guests answer at once and need no timer.
+    let mut timer: Option<Pin<Box<Sleep>>> = None;
+    let progress = poll_fn(|cx| {
+        SLICE_USED_UP.set(false);
+        if let Poll::Ready(answer) = guest.as_mut().poll(cx) {
+            return Poll::Ready(Progress::Answer(answer));
+        }
+        if SLICE_USED_UP.take() {
+            return Poll::Ready(Progress::SliceUsedUp);
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline.into())));
+        timer.as_mut().poll(cx).map(|()| Progress::DeadlinePassed)
+    })
+    .await;
+    match progress {
+        Progress::Answer(answer) => Ok(answer),
+        Progress::DeadlinePassed => Err(Overdue::Waiting(guest)),
+        Progress::SliceUsedUp => {
+            let mut placed = pool.place(share, guest);
+            match tokio::time::timeout_at(deadline.into(), &mut placed).await {
+                Ok(Some(answer)) => Ok(answer),
+                // The pool ends only with the runtime, whose calls then end too.
+                Ok(None) | Err(_) => Err(Overdue::Computing(placed)),
+            }
+        }
+    }
+}
