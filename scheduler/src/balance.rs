@@ -6,8 +6,8 @@
 //! ```
 //! use orbweave_scheduler::balance::{Candidate, pick};
 //!
-//! let near = Candidate { rtt_us: 300, outstanding: 1, local: false, failed_recently: false };
-//! let far = Candidate { rtt_us: 40_000, outstanding: 0, local: false, failed_recently: false };
+//! let near = Candidate { rtt_us: 300, outstanding: 1, ..Candidate::default() };
+//! let far = Candidate { rtt_us: 40_000, outstanding: 0, ..Candidate::default() };
 //! assert_eq!(pick(&[far, near], 7), Some(1));
 //! ```
 
@@ -19,6 +19,9 @@ mod tests;
 /// What a call costs beside its round trip, so that microseconds of difference
 /// between two near replicas do not decide alone.
 pub const SERVICE_FLOOR_US: u64 = 500;
+/// One draw in this many takes the first of its two unseen, so that a replica whose
+/// round trip was once bad is measured again and not forgotten.
+pub const EXPLORE_ONE_IN: u64 = 32;
 /// A hedge never starts earlier than this.
 pub const HEDGE_AFTER_MIN: Duration = Duration::from_millis(250);
 /// A hedge starts after this many times what the route typically takes.
@@ -27,7 +30,7 @@ pub const HEDGE_TYPICAL_TIMES: u32 = 3;
 pub const HEDGE_AFTER_MAX: Duration = Duration::from_secs(10);
 
 /// A replica that could answer, as the calling node sees it now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Candidate {
     /// The measured round trip to its node; zero for the calling node itself.
     pub rtt_us: u32,
@@ -37,6 +40,8 @@ pub struct Candidate {
     pub local: bool,
     /// Whether a call to it failed, or hung, a moment ago.
     pub failed_recently: bool,
+    /// Whether the calling node has not asked it yet.
+    pub untried: bool,
 }
 
 impl Candidate {
@@ -51,19 +56,27 @@ impl Candidate {
 /// The better of two, by outstanding calls and latency.
 ///
 /// The two are drawn by `random` (64 even bits); a local replica always takes one of
-/// the two seats. Replicas that failed a moment ago are asked only when there is no
-/// other. `None` when there is no candidate.
+/// the two seats. A replica that was never asked goes first, one call at a time: nobody
+/// knows yet how it does. Replicas that failed a moment ago are asked only when there is
+/// no other. `None` when there is no candidate.
 pub fn pick(candidates: &[Candidate], random: u64) -> Option<usize> {
     let all = || candidates.iter().enumerate();
     let mut eligible: Vec<(usize, &Candidate)> = all().filter(|(_, c)| !c.failed_recently).collect();
     if eligible.is_empty() {
         eligible = all().collect();
     }
-    let first = match eligible.iter().position(|(_, c)| c.local) {
+    if let Some((i, _)) = eligible.iter().find(|(_, c)| c.untried && c.outstanding == 0) {
+        return Some(*i);
+    }
+    let explore = (random >> 59) % EXPLORE_ONE_IN == 0;
+    let first = match eligible.iter().position(|(_, c)| c.local && !explore) {
         Some(seat) => eligible.swap_remove(seat),
-        None => draw(&mut eligible, random & 0xffff_ffff)?,
+        None => draw(&mut eligible, random & 0x1fff_ffff)?,
     };
-    let Some(second) = draw(&mut eligible, random >> 32) else { return Some(first.0) };
+    if explore {
+        return Some(first.0);
+    }
+    let Some(second) = draw(&mut eligible, (random >> 29) & 0x1fff_ffff) else { return Some(first.0) };
     // The draw is in random order, so that a tie falls evenly.
     Some(if second.1.cost() < first.1.cost() { second.0 } else { first.0 })
 }

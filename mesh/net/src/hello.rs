@@ -92,7 +92,7 @@ pub(crate) struct Me {
 pub(crate) struct Admitted {
     pub(crate) peer: NodeId,
     pub(crate) boot: u64,
-    /// Where the peer listens: its address as we see it, its port as it says.
+    /// Where the peer listens: where we reached it, or its address as we see it with the port that it says.
     pub(crate) address: SocketAddr,
 }
 
@@ -176,8 +176,8 @@ pub(crate) async fn dial(
         let _ = send.finish();
         let _: Verdict =
             read(&mut recv, "a verdict", HELLO_BYTES_MAX).await.map_err(|e| why(connection, e))?;
-        let address = SocketAddr::new(connection.remote_address().ip(), greeting.port);
-        Ok(Admitted { peer, boot: greeting.boot, address })
+        // Reached there, whatever the peer believes its port to be.
+        Ok(Admitted { peer, boot: greeting.boot, address: connection.remote_address() })
     };
     within(connection, HELLO_DEADLINE, exchange).await
 }

@@ -97,6 +97,7 @@ impl AdminServer {
     }
 
     /// Where the API listens on TCP.
+    #[cfg(test)]
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         self.tcp.as_ref()?.0.local_addr().ok()
     }

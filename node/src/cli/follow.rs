@@ -60,7 +60,9 @@ fn log_line(line: &LogLine, colour: bool) -> String {
 pub fn event_line(event: &Event, colour: bool) -> String {
     let time = paint(colour, Paint::Dim, &output::time_of_day(event.at_ms));
     let kind = paint(colour, kind_paint(event.kind), &format!("{:<22}", event.kind));
-    let workload = event.workload.as_ref().map(|name| match event.slot {
+    // Not twice, where the text says it already.
+    let unsaid = event.workload.as_ref().filter(|name| !event.text.contains(name.as_str()));
+    let workload = unsaid.map(|name| match event.slot {
         Some(slot) => format!("{name}[{slot}] "),
         None => format!("{name} "),
     });

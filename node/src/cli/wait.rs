@@ -40,7 +40,7 @@ pub async fn until_running(
                 && running(known, generation) >= known.workload.replicas
             {
                 progress.end();
-                output::note(&format!("All {} replicas of {name} run", known.workload.replicas));
+                output::note(&format!("{0} of {0} replicas of {name} run", known.workload.replicas));
                 return Ok(());
             }
         }
@@ -140,7 +140,8 @@ fn overdue(name: &WorkloadName, known: Option<&Describe>, generation: u64, timeo
     let waiting = known.instances.iter().filter(|i| !runs(i, generation) && i.phase != Phase::Draining);
     for instance in waiting.take(NAMED_MAX) {
         let phase = format!("{:?}", instance.phase).to_lowercase();
-        text.push_str(&format!("\n  slot {}: {phase} on {}", instance.slot, holder(instance)));
+        let on = instance.node.map(|_| format!(" on {}", holder(instance))).unwrap_or_default();
+        text.push_str(&format!("\n  slot {}: {phase}{on}", instance.slot));
     }
     for verdict in known.verdicts.iter().filter(|v| !v.eligible).take(NAMED_MAX) {
         let node =

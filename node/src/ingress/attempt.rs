@@ -75,7 +75,7 @@ pub async fn run<M: Mesh>(
     hold: bool,
 ) -> Result<Response<IngressBody>, CallFailure> {
     let begun = Instant::now();
-    let outstanding = mesh.traffic().begin(&call.workload, replica.node);
+    let outstanding = mesh.traffic().begin(&call.workload, replica);
     let response = match ready {
         Ready::Local(service) => {
             let response = local(call, &service, body, deadline).await;

@@ -95,7 +95,7 @@ async fn once<M: Mesh>(
 ) -> Result<Values, CallFailure> {
     let allowed = deadline.saturating_duration_since(Instant::now());
     let ready = prepare(mesh, workload, replica, StreamKind::Invoke, deadline).await?;
-    let _outstanding = mesh.traffic().begin(workload, replica.node);
+    let _outstanding = mesh.traffic().begin(workload, replica);
     let asked = async {
         match ready {
             Ready::Local(service) => {

@@ -42,7 +42,7 @@ pub struct RouteEntry {
     pub http: Option<HttpRoute>,
     /// The time that a request has, retries included.
     pub deadline: Duration,
-    /// Replicas that run on live nodes.
+    /// Replicas that run on live nodes; the table keeps them in order.
     pub replicas: Vec<Replica>,
 }
 
@@ -50,6 +50,11 @@ impl RouteEntry {
     /// Whether a request may be sent again to another replica.
     pub fn idempotent(&self) -> bool {
         self.http.as_ref().is_some_and(|http| http.idempotent)
+    }
+
+    /// Whether this slot runs on this node.
+    pub fn has(&self, node: NodeId, slot: u32) -> bool {
+        self.replicas.binary_search_by_key(&(node, slot), |r| (r.node, r.slot)).is_ok()
     }
 
     /// Whether this node still has a replica.
@@ -73,6 +78,7 @@ impl RouteTable {
                 if let Some(host) = entry.http.as_mut().and_then(|http| http.host.as_mut()) {
                     host.make_ascii_lowercase();
                 }
+                entry.replicas.sort_unstable();
                 Arc::new(entry)
             })
             .collect();

@@ -84,10 +84,22 @@ struct Marks {
     avoided_until: BTreeMap<NodeId, Instant>,
     typical: BTreeMap<WorkloadName, Typical>,
     answered: BTreeSet<WorkloadName>,
+    tried: BTreeMap<WorkloadName, BTreeSet<(NodeId, u32)>>,
 }
 
 /// Marks of workloads that are kept before the unknown ones are forgotten.
 const MARKS_MAX: usize = 4_096;
+
+impl Marks {
+    /// A replica that comes back later is a new one.
+    fn forget_gone(&mut self, entry: &RouteEntry) {
+        if let Some(tried) = self.tried.get_mut(&entry.name)
+            && !tried.iter().all(|&(node, slot)| entry.has(node, slot))
+        {
+            tried.retain(|&(node, slot)| entry.has(node, slot));
+        }
+    }
+}
 
 impl Traffic {
     /// Nothing yet. `seed` feeds the draws; `observer` hears what is worth an event and
@@ -161,7 +173,10 @@ impl Traffic {
         let replicas: Vec<Replica> = entry.replicas.iter().copied().filter(|r| fits(r.node)).collect();
         let now = Instant::now();
         let candidates: Vec<Candidate> = {
-            let marks = self.marks();
+            let mut marks = self.marks();
+            marks.forget_gone(entry);
+            let marks = &*marks;
+            let tried = marks.tried.get(&entry.name);
             let outstanding = |node| marks.outstanding.get(&(entry.name.clone(), node)).copied().unwrap_or(0);
             let avoided = |node| marks.avoided_until.get(&node).is_some_and(|&until| until > now);
             replicas
@@ -171,6 +186,7 @@ impl Traffic {
                     outstanding: outstanding(r.node),
                     local: r.node == this,
                     failed_recently: avoided(r.node),
+                    untried: !tried.is_some_and(|tried| tried.contains(&(r.node, r.slot))),
                 })
                 .collect()
         };
@@ -178,9 +194,20 @@ impl Traffic {
     }
 
     /// Counts a request as outstanding until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>, workload: &WorkloadName, node: NodeId) -> Outstanding {
-        let key = (workload.clone(), node);
-        *self.marks().outstanding.entry(key.clone()).or_default() += 1;
+    pub(super) fn begin(self: &Arc<Self>, workload: &WorkloadName, replica: Replica) -> Outstanding {
+        let key = (workload.clone(), replica.node);
+        let mut marks = self.marks();
+        *marks.outstanding.entry(key.clone()).or_default() += 1;
+        match marks.tried.get_mut(workload) {
+            Some(tried) => drop(tried.insert((replica.node, replica.slot))),
+            None => {
+                if marks.tried.len() >= MARKS_MAX {
+                    marks.tried.clear();
+                }
+                marks.tried.insert(workload.clone(), BTreeSet::from([(replica.node, replica.slot)]));
+            }
+        }
+        drop(marks);
         Outstanding { traffic: self.clone(), key }
     }
 
@@ -290,6 +317,8 @@ mod tests {
         let chosen = |t: &Traffic| -> BTreeSet<NodeId> {
             (0..100).filter_map(|_| t.choose(&entry, NodeId([9; 32]), |_| true)).map(|r| r.node).collect()
         };
+        assert_eq!(chosen(&traffic).len(), 1, "one that was never asked goes first");
+        entry.replicas.iter().for_each(|r| drop(traffic.begin(&entry.name, *r)));
         assert_eq!(chosen(&traffic).len(), 2);
         traffic.avoid(nodes[0], HUNG_AVOIDED);
         assert_eq!(chosen(&traffic), BTreeSet::from([nodes[1]]));
@@ -303,7 +332,8 @@ mod tests {
     fn what_is_outstanding_is_counted_until_it_is_dropped() {
         let traffic = Traffic::new(1, |_| ());
         let (name, node) = ("w".parse().unwrap(), NodeId([1; 32]));
-        let (a, b) = (traffic.begin(&name, node), traffic.begin(&name, node));
+        let replica = Replica { node, slot: 0, rtt_us: 0 };
+        let (a, b) = (traffic.begin(&name, replica), traffic.begin(&name, replica));
         assert_eq!(traffic.in_flight(), BTreeMap::from([(node, 2)]));
         drop((a, b));
         assert_eq!(traffic.in_flight(), BTreeMap::new());

@@ -38,9 +38,8 @@ impl Service {
         deadline: Duration,
     ) -> Result<Vec<u8>, CallError> {
         let (info, found) = self.shared.table.get(function)?;
-        let arguments = Arguments::decode(found, params).map_err(|e| {
-            CallError::BadArguments(format!("the encoded arguments do not fit {info}: {e}"))
-        })?;
+        let arguments = Arguments::decode(found, params)
+            .map_err(|e| CallError::BadArguments(format!("the encoded arguments do not fit {info}: {e}")))?;
         match self.invoke(function, arguments, deadline).await? {
             Answer::Encoded(bytes) => Ok(bytes),
             Answer::Values(values) => {
@@ -93,13 +92,21 @@ async fn enter(
 ) -> wasmtime::Result<Answer> {
     let instance = shared.pre.instantiate_async(&mut *store).await?;
     let typed = match (arguments, function.shape) {
-        (Arguments::String(v), Shape::StringToString) => typed::<_, String>(store, instance, function, v).await?,
-        (Arguments::String(v), Shape::StringToBytes) => typed::<_, Vec<u8>>(store, instance, function, v).await?,
+        (Arguments::String(v), Shape::StringToString) => {
+            typed::<_, String>(store, instance, function, v).await?
+        }
+        (Arguments::String(v), Shape::StringToBytes) => {
+            typed::<_, Vec<u8>>(store, instance, function, v).await?
+        }
         (Arguments::String(v), Shape::StringToStringOrError) => {
             typed::<_, Result<String, String>>(store, instance, function, v).await?
         }
-        (Arguments::Bytes(v), Shape::BytesToBytes) => typed::<_, Vec<u8>>(store, instance, function, v).await?,
-        (Arguments::Bytes(v), Shape::BytesToString) => typed::<_, String>(store, instance, function, v).await?,
+        (Arguments::Bytes(v), Shape::BytesToBytes) => {
+            typed::<_, Vec<u8>>(store, instance, function, v).await?
+        }
+        (Arguments::Bytes(v), Shape::BytesToString) => {
+            typed::<_, String>(store, instance, function, v).await?
+        }
         (Arguments::Bytes(v), Shape::BytesToBytesOrError) => {
             typed::<_, Result<Vec<u8>, String>>(store, instance, function, v).await?
         }

@@ -96,8 +96,11 @@ impl Table {
             }
         }
         found.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
-        let mut table =
-            Self { exports: Exports { http, functions: Vec::new() }, functions: Vec::new(), names: BTreeMap::new() };
+        let mut table = Self {
+            exports: Exports { http, functions: Vec::new() },
+            functions: Vec::new(),
+            names: BTreeMap::new(),
+        };
         for (interface, func, ty) in found {
             let instance = match &interface {
                 Some(name) => component.get_export_index(None, name.as_str()),
@@ -139,7 +142,9 @@ impl Table {
                 if info.callable {
                     return Ok(FunctionId(*id));
                 }
-                Err(CallError::NoSuchFunction(format!("{info} passes a resource or stream and cannot be called by name")))
+                Err(CallError::NoSuchFunction(format!(
+                    "{info} passes a resource or stream and cannot be called by name"
+                )))
             }
             [] => Err(CallError::NoSuchFunction(self.not_found(name))),
             several => Err(CallError::NoSuchFunction(format!(
@@ -150,8 +155,14 @@ impl Table {
     }
 
     fn not_found(&self, name: &str) -> String {
-        let offered: Vec<_> =
-            self.exports.functions.iter().filter(|f| f.callable).take(OFFERED_MAX).map(|f| f.name.as_str()).collect();
+        let offered: Vec<_> = self
+            .exports
+            .functions
+            .iter()
+            .filter(|f| f.callable)
+            .take(OFFERED_MAX)
+            .map(|f| f.name.as_str())
+            .collect();
         let shown: String = name.chars().take(120).collect();
         match (offered.is_empty(), self.exports.http) {
             (true, true) => format!("no function {shown:?}: this component only answers HTTP requests"),

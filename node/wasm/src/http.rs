@@ -44,7 +44,9 @@ impl Service {
         let shared = &self.shared;
         let Some(proxy) = &shared.proxy else {
             let name = &shared.name;
-            return Err(CallError::NoSuchFunction(format!("{name} does not export wasi:http/incoming-handler")));
+            return Err(CallError::NoSuchFunction(format!(
+                "{name} does not export wasi:http/incoming-handler"
+            )));
         };
         let request = accept(request)?;
         let deadline = shared.deadline(deadline);
@@ -136,7 +138,9 @@ where
     let named = parts.uri.authority().is_some()
         || parts.headers.get(http::header::HOST).is_some_and(|host| host.to_str().is_ok());
     if !named {
-        return Err(CallError::BadArguments("the request names no host, in its URI or its host header".into()));
+        return Err(CallError::BadArguments(
+            "the request names no host, in its URI or its host header".into(),
+        ));
     }
     let body = Limited::new(body, BODY_BYTES_MAX).map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
@@ -182,7 +186,11 @@ pub struct Body {
 pub struct BodyError(pub CallError);
 
 impl Body {
-    fn new(response: Response<HyperOutgoingBody>, guest: Option<GuestTask>, failure: Failure) -> Response<Self> {
+    fn new(
+        response: Response<HyperOutgoingBody>,
+        guest: Option<GuestTask>,
+        failure: Failure,
+    ) -> Response<Self> {
         let length = response.headers().get(http::header::CONTENT_LENGTH);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
         response.map(|inner| Self { inner, guest, failure, left, ended: false })

@@ -69,10 +69,8 @@ impl Logs {
             std::mem::take(&mut rate.dropped)
         };
         if dropped > 0 {
-            let text = format!(
-                "{dropped} lines dropped: more than {} a second",
-                limit::LOG_LINES_PER_SECOND_MAX
-            );
+            let text =
+                format!("{dropped} lines dropped: more than {} a second", limit::LOG_LINES_PER_SECOND_MAX);
             (self.sink)(LogLine { stream: LogStream::Host, text });
         }
         (self.sink)(LogLine { stream, text });

@@ -158,7 +158,8 @@ impl Runtime {
         }
         within_limits(&loaded.component, &limits)
             .map_err(|why| StartError::Limits { component: component.clone(), why })?;
-        let link = |e: wasmtime::Error| StartError::Link { component: component.clone(), why: format!("{e:#}") };
+        let link =
+            |e: wasmtime::Error| StartError::Link { component: component.clone(), why: format!("{e:#}") };
         let pre = self.linker.instantiate_pre(&loaded.component).map_err(link)?;
         let table = Table::of(&loaded.component, &self.engine);
         Service::new(Arc::clone(self), loaded.name.clone(), pre, table, limits, env, logs).map_err(link)
@@ -184,7 +185,11 @@ fn within_limits(component: &Component, limits: &InstanceLimits) -> Result<(), S
         return Err(format!("it has {} memories, more than {most}", needs.num_memories));
     }
     if needs.num_tables > limit::TABLES_PER_COMPONENT_MAX {
-        return Err(format!("it has {} tables, more than {}", needs.num_tables, limit::TABLES_PER_COMPONENT_MAX));
+        return Err(format!(
+            "it has {} tables, more than {}",
+            needs.num_tables,
+            limit::TABLES_PER_COMPONENT_MAX
+        ));
     }
     let first_memory = needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES);
     if first_memory > limits.memory_bytes {

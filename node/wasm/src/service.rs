@@ -69,7 +69,8 @@ impl Service {
         let turns = Semaphore::new(usize::try_from(limits.concurrent).unwrap_or(usize::MAX));
         let logs = Arc::new(Logs::new(logs));
         let (outstanding, share) = (AtomicU32::new(0), Arc::default());
-        let shared = Shared { runtime, name, pre, proxy, table, limits, env, logs, turns, outstanding, share };
+        let shared =
+            Shared { runtime, name, pre, proxy, table, limits, env, logs, turns, outstanding, share };
         Ok(Self { shared: Arc::new(shared) })
     }
 

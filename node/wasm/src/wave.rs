@@ -18,7 +18,11 @@ pub(crate) fn arguments(text: &str, params: &[(String, Type)]) -> Result<Vec<Val
     // WAVE knows function calls: the arguments become those of one.
     let call = format!("f({text})");
     let wrong = |why: String| {
-        CallError::BadArguments(format!("the arguments {:?} do not fit {}: {why}", shortened(text, 200), expected(params)))
+        CallError::BadArguments(format!(
+            "the arguments {:?} do not fit {}: {why}",
+            shortened(text, 200),
+            expected(params)
+        ))
     };
     let parsed = UntypedFuncCall::parse(&call).map_err(|e| wrong(format!("{e}{}", hint(text, params))))?;
     let nodes: Vec<_> = match parsed.params_node() {
@@ -32,9 +36,9 @@ pub(crate) fn arguments(text: &str, params: &[(String, Type)]) -> Result<Vec<Val
     let mut values = Vec::with_capacity(params.len());
     for (at, (name, ty)) in params.iter().enumerate() {
         let value = match nodes.get(at) {
-            Some(node) => node
-                .to_wasm_value(ty, parsed.source())
-                .map_err(|e| wrong(format!("parameter {name} is no {}: {e}{}", wit::text(ty), hint(text, params))))?,
+            Some(node) => node.to_wasm_value(ty, parsed.source()).map_err(|e| {
+                wrong(format!("parameter {name} is no {}: {e}{}", wit::text(ty), hint(text, params)))
+            })?,
             None => Val::Option(None),
         };
         values.push(value);
@@ -45,7 +49,9 @@ pub(crate) fn arguments(text: &str, params: &[(String, Type)]) -> Result<Vec<Val
 /// Writes the results.
 pub(crate) fn results(values: &[Val]) -> Result<String, CallError> {
     let texts: Result<Vec<_>, _> = values.iter().map(Val::to_wave).collect();
-    texts.map(|texts| texts.join(", ")).map_err(|e| CallError::Host(format!("the result cannot be written in WAVE: {e}")))
+    texts
+        .map(|texts| texts.join(", "))
+        .map_err(|e| CallError::Host(format!("the result cannot be written in WAVE: {e}")))
 }
 
 fn expected(params: &[(String, Type)]) -> String {
@@ -56,5 +62,9 @@ fn expected(params: &[(String, Type)]) -> String {
 /// The commonest mistake: the shell took the quotes away.
 fn hint(text: &str, params: &[(String, Type)]) -> &'static str {
     let text_expected = params.iter().any(|(_, ty)| *ty == Type::String);
-    if text_expected && !text.contains('"') { "; a string stands in double quotes, as in '\"text\"'" } else { "" }
+    if text_expected && !text.contains('"') {
+        "; a string stands in double quotes, as in '\"text\"'"
+    } else {
+        ""
+    }
 }

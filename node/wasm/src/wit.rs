@@ -21,7 +21,9 @@ pub(crate) fn text(ty: &Type) -> String {
         Type::List(list) => format!("list<{}>", text(&list.ty())),
         Type::FixedLengthList(list) => format!("list<{}, {}>", text(&list.ty()), list.len()),
         Type::Map(map) => format!("map<{}, {}>", text(&map.key()), text(&map.value())),
-        Type::Record(record) => braced("record", record.fields().map(|f| format!("{}: {}", f.name, text(&f.ty)))),
+        Type::Record(record) => {
+            braced("record", record.fields().map(|f| format!("{}: {}", f.name, text(&f.ty))))
+        }
         Type::Tuple(tuple) => format!("tuple<{}>", joined(tuple.types().map(|t| text(&t)))),
         Type::Variant(variant) => braced(
             "variant",

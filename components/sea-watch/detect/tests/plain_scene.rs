@@ -30,10 +30,13 @@ fn the_boxes_on_the_plain_scene_are_the_committed_ones() {
 #[test]
 fn the_scene_gives_geojson_where_it_lies() {
     let report = detect(&scene::file(), &Settings::default()).expect("the scene is readable");
-    // The scene's corners, as `rio bounds` of rasterio gives them.
-    let corner = report.georeference.lon_lat(0.0, 0.0).expect("it is georeferenced");
-    assert!((corner.longitude + 78.958_65).abs() < 1e-4, "{corner:?}");
-    assert!((corner.latitude - 25.550_87).abs() < 1e-4, "{corner:?}");
+    // Its bounds, as `rio bounds` of rasterio gives them: west by the upper left corner, north by
+    // the upper right one.
+    let west = report.georeference.lon_lat(0.0, 0.0).expect("it is georeferenced").longitude;
+    let right = scene::WIDTH as f64;
+    let north = report.georeference.lon_lat(right, 0.0).expect("it is georeferenced").latitude;
+    assert!((west + 78.958_649_965_45).abs() < 1e-8, "{west}");
+    assert!((north - 25.550_873_767_43).abs() < 1e-8, "{north}");
     assert_eq!(report.media_type(), GEOJSON);
     let json = report.json();
     assert!(json.starts_with("{\"type\":\"FeatureCollection\",\"features\":[{\"type\":\"Feature\""));

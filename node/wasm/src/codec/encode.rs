@@ -53,14 +53,17 @@ pub fn encode(value: &Val, ty: &Type, out: &mut Vec<u8>) -> Result<(), CodecErro
         }
         (Val::Variant(name, value), Type::Variant(variant)) => {
             let mut cases = variant.cases().enumerate();
-            let (at, case) =
-                cases.find(|(_, case)| case.name == name).ok_or(CodecError::Mismatch("case of the variant"))?;
+            let (at, case) = cases
+                .find(|(_, case)| case.name == name)
+                .ok_or(CodecError::Mismatch("case of the variant"))?;
             put_length(at, out);
             put_payload(value.as_deref(), case.ty.as_ref(), out)?;
         }
         (Val::Enum(name), Type::Enum(cases)) => {
-            let at =
-                cases.names().position(|case| case == name).ok_or(CodecError::Mismatch("case of the enum"))?;
+            let at = cases
+                .names()
+                .position(|case| case == name)
+                .ok_or(CodecError::Mismatch("case of the enum"))?;
             put_length(at, out);
         }
         (Val::Option(value), Type::Option(option)) => {

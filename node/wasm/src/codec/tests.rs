@@ -140,11 +140,10 @@ proptest! {
     #[test]
     fn signed_numbers_come_back(value: i64, small: i32) {
         let types = types_once();
-        for (at, value) in [(10, Val::S32(small))] {
-            let mut bytes = Vec::new();
-            encode(&value, &types[at], &mut bytes).unwrap();
-            prop_assert_eq!(decode(&bytes, &types[at..=at]).unwrap(), [value]);
-        }
+        let narrow = Val::S32(small);
+        let mut bytes = Vec::new();
+        encode(&narrow, &types[10], &mut bytes).unwrap();
+        prop_assert_eq!(decode(&bytes, &types[10..=10]).unwrap(), [narrow]);
         let wide = Val::Variant("many".into(), Some(Box::new(Val::List(vec![Val::S64(value)]))));
         let mut bytes = Vec::new();
         encode(&wide, &types[1], &mut bytes).unwrap();

@@ -5,10 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 /// A guest that computes for a millisecond at a time until it is told to stop.
-fn busy(
-    stop: &Arc<AtomicBool>,
-    slices: &Arc<AtomicU64>,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+fn busy(stop: &Arc<AtomicBool>, slices: &Arc<AtomicU64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     let (stop, slices) = (Arc::clone(stop), Arc::clone(slices));
     Box::pin(async move {
         while !stop.load(SeqCst) {
@@ -54,14 +51,17 @@ async fn a_guest_that_is_given_up_is_dropped() {
         let gone = Arc::new(AtomicBool::new(false));
         let witness = Dropped(Arc::clone(&gone));
         let inner = busy(&Arc::default(), &Arc::default());
-        let placed = pool.place(&Arc::default(), Box::pin(async move {
-            let _witness = witness;
-            if computing {
-                inner.await;
-            } else {
-                std::future::pending::<()>().await;
-            }
-        }));
+        let placed = pool.place(
+            &Arc::default(),
+            Box::pin(async move {
+                let _witness = witness;
+                if computing {
+                    inner.await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            }),
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
         drop(placed);
         while !gone.load(SeqCst) {
@@ -73,9 +73,12 @@ async fn a_guest_that_is_given_up_is_dropped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_waits_is_woken() {
     let pool = FairPool::start(2).unwrap();
-    let placed = pool.place(&Arc::default(), Box::pin(async {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        7
-    }));
+    let placed = pool.place(
+        &Arc::default(),
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            7
+        }),
+    );
     assert_eq!(placed.await, Some(7));
 }

@@ -74,9 +74,14 @@ const TWO_INTERFACES: &str = r#"
 async fn a_function_goes_by_every_name_that_means_it_alone() {
     let bench = bench();
     let service = bench.serve(&text("two", TWO_INTERFACES), LIMITS).await;
-    for name in
-        ["demo:pkg/left@1.2.0.get", "demo:pkg/left@1.2.0#get", "demo:pkg/left.get", "left.get", "only", "right.get"]
-    {
+    for name in [
+        "demo:pkg/left@1.2.0.get",
+        "demo:pkg/left@1.2.0#get",
+        "demo:pkg/left.get",
+        "left.get",
+        "only",
+        "right.get",
+    ] {
         assert_eq!(service.call(name, "", SECOND).await.unwrap(), "7", "{name}");
     }
     let error = service.call("get", "", SECOND).await.unwrap_err().to_string();

@@ -116,9 +116,11 @@ async fn a_request_that_breaks_off_or_is_too_long_never_ends_as_a_whole_response
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_fails_before_it_answers_is_an_error_that_says_how() {
     let bench = bench();
-    for (name, expected) in
-        [("trap-on-call", "trapped"), ("spin-forever", "deadline-exceeded"), ("allocate-without-end", "out-of-memory")]
-    {
+    for (name, expected) in [
+        ("trap-on-call", "trapped"),
+        ("spin-forever", "deadline-exceeded"),
+        ("allocate-without-end", "out-of-memory"),
+    ] {
         let service = bench.serve(&guest(name), LIMITS).await;
         let error = service.http(get("/"), 2 * SECOND).await.err().unwrap();
         assert_eq!(error.code(), expected, "{name}: {error}");
@@ -155,7 +157,10 @@ async fn a_guest_that_ends_badly_is_noted_in_its_log() {
     let service = bench.serve_with(&guest("trap-on-call"), LIMITS, Vec::new(), sink).await;
     service.http(get("/"), SECOND).await.err().unwrap();
     let kept = kept.lock().unwrap();
-    assert!(kept.iter().any(|line| line.stream == LogStream::Host && line.text.contains("trapped")), "{kept:?}");
+    assert!(
+        kept.iter().any(|line| line.stream == LogStream::Host && line.text.contains("trapped")),
+        "{kept:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,8 @@ async fn a_cached_compilation_of_another_key_or_with_a_changed_byte_is_compiled_
     let bench = bench();
     let component = text("echo", ECHO);
     bench.runtime.load(&component).await.unwrap();
-    let stranger = Runtime::new(orbweave_wasm::RuntimeConfig { mac_key: [8; 32], ..config(bench.cache.path()) });
+    let stranger =
+        Runtime::new(orbweave_wasm::RuntimeConfig { mac_key: [8; 32], ..config(bench.cache.path()) });
     assert!(!stranger.unwrap().load(&component).await.unwrap().from_cache());
     // That replaced the file by one under the other key.
     assert!(!bench.runtime.load(&component).await.unwrap().from_cache());
@@ -82,7 +83,8 @@ async fn a_component_that_compiles_too_long_is_stopped_at_its_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_component_that_needs_too_much_memory_to_compile_is_stopped() {
     let bench = bench();
-    let small = orbweave_wasm::RuntimeConfig { compile_memory_bytes: 400 << 20, ..config(bench.cache.path()) };
+    let small =
+        orbweave_wasm::RuntimeConfig { compile_memory_bytes: 400 << 20, ..config(bench.cache.path()) };
     let runtime = Runtime::new(small).unwrap();
     let error = runtime.load(&text("bomb", &bomb(2, 120_000))).await.err().unwrap();
     assert!(matches!(error, LoadError::TooMuchMemory { .. }), "{error}");

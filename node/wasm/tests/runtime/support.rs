@@ -2,7 +2,7 @@
 
 use orbweave_model::{Hash, Wall};
 use orbweave_trust::{
-    Authority, Component, Genesis, Grant, Release, ReleaseStatement, RollbackGuard, Roles, SecretKey, Strict,
+    Authority, Component, Genesis, Grant, Release, ReleaseStatement, Roles, RollbackGuard, SecretKey, Strict,
 };
 use orbweave_wasm::{InstanceLimits, LogLine, LogSink, Runtime, RuntimeConfig, Service};
 use sha2::{Digest, Sha256};
