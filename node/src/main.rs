@@ -1,20 +1,12 @@
 //! `orbweave`: the node and the command line, in one binary.
 
-mod api;
-mod cli;
-mod demo;
-mod driver;
-mod ingress;
-mod manifest;
-mod state_dir;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Before all else: this process may have been started to compile one component.
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == "__compile") {
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == orbweave_wasm::COMPILE_ARGUMENT) {
         return orbweave_wasm::compile_child_main();
     }
     orbweave_net::install_crypto_provider();
-    cli::run()
+    orbweave_node::cli::run()
 }

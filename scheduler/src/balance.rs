@@ -68,7 +68,7 @@ pub fn pick(candidates: &[Candidate], random: u64) -> Option<usize> {
     if let Some((i, _)) = eligible.iter().find(|(_, c)| c.untried && c.outstanding == 0) {
         return Some(*i);
     }
-    let explore = (random >> 59) % EXPLORE_ONE_IN == 0;
+    let explore = (random >> 59).is_multiple_of(EXPLORE_ONE_IN);
     let first = match eligible.iter().position(|(_, c)| c.local && !explore) {
         Some(seat) => eligible.swap_remove(seat),
         None => draw(&mut eligible, random & 0x1fff_ffff)?,

@@ -32,6 +32,8 @@ pub struct Scene<'s> {
     pub journal: &'s Journal,
     pub load: &'s Load,
     pub holders: BTreeMap<u32, NodeId>,
+    /// Slots that were replaced already.
+    pub replaced: BTreeSet<u32>,
     /// The place of the node that requests go through.
     pub entry: usize,
 }
@@ -55,7 +57,7 @@ impl Scene<'_> {
         self.fleet.kill(place).await?;
         let name = self.show.name_of(victim);
         self.show.line(&format!("kill -9 {name}, which holds slot {slot} and has {in_flight} in flight"));
-        let failover_ms = self.replaced(slot, victim, at_ms).await;
+        let failover_ms = self.replacement(slot, victim, at_ms).await;
         self.leave_holder();
         Ok(Fault { victim, at_ms, failover_ms })
     }
@@ -65,14 +67,17 @@ impl Scene<'_> {
     pub async fn freeze_one(&mut self, span: Duration) -> Result<Fault, DemoError> {
         let healthy: BTreeSet<NodeId> = self.fleet.healthy().map(|(_, n)| n.id).collect();
         let entry = self.fleet.nodes.get(self.entry).map(|n| n.id);
-        let mut others = self.holders.iter().filter(|(_, id)| healthy.contains(id) && Some(**id) != entry);
-        let Some((&slot, &victim)) = others.next() else { return Err(unknown(NodeId([0; 32]))) };
+        let others = self.holders.iter().filter(|(_, id)| healthy.contains(id) && Some(**id) != entry);
+        // One that had its slot from the start, while there is one.
+        let Some((&slot, &victim)) = others.min_by_key(|(slot, _)| self.replaced.contains(*slot)) else {
+            return Err(unknown(NodeId([0; 32])));
+        };
         let Some(place) = self.fleet.index_of(victim) else { return Err(unknown(victim)) };
         let (at_ms, thaw_at) = (now_ms(), Instant::now() + span);
         self.fleet.freeze(place)?;
         let name = self.show.name_of(victim);
         self.show.line(&format!("freeze (SIGSTOP) {name}, which holds slot {slot}"));
-        let failover_ms = self.replaced(slot, victim, at_ms).await;
+        let failover_ms = self.replacement(slot, victim, at_ms).await;
         sleep_until(thaw_at).await;
         self.fleet.thaw(place)?;
         self.show.line(&format!("thaw (SIGCONT) {name}"));
@@ -123,7 +128,7 @@ impl Scene<'_> {
     }
 
     /// Waits for the first answer of the replacement itself.
-    async fn replaced(&mut self, slot: u32, victim: NodeId, since_ms: u64) -> Option<u64> {
+    async fn replacement(&mut self, slot: u32, victim: NodeId, since_ms: u64) -> Option<u64> {
         let until = Instant::now() + RECOVERY_MAX;
         while Instant::now() < until {
             let first = first_of_replacement(&self.load.exchanges(), slot, &victim.short(), since_ms);
@@ -131,6 +136,7 @@ impl Scene<'_> {
                 let took_ms = at_ms - since_ms;
                 let new = self.fleet.nodes.iter().map(|n| n.id).find(|id| id.short() == node);
                 self.holders.extend(new.map(|id| (slot, id)));
+                self.replaced.insert(slot);
                 self.tell_noticed(victim, since_ms);
                 let name = new.map_or(node, |id| self.show.name_of(id));
                 let text = format!("slot {slot} answers from its replacement on {name}, {took_ms} ms after");
@@ -144,10 +150,11 @@ impl Scene<'_> {
     }
 
     fn tell_noticed(&self, victim: NodeId, since_ms: u64) {
-        let about = |kind| {
-            self.journal.first(|e| e.kind == kind && e.about == Some(victim) && e.at_ms >= since_ms)
-        };
-        for (kind, word) in [(EventKind::MemberSuspect, "suspected"), (EventKind::MemberDown, "held for dead")] {
+        let about =
+            |kind| self.journal.first(|e| e.kind == kind && e.about == Some(victim) && e.at_ms >= since_ms);
+        for (kind, word) in
+            [(EventKind::MemberSuspect, "suspected"), (EventKind::MemberDown, "held for dead")]
+        {
             if let Some(event) = about(kind) {
                 let (by, name) = (self.show.name_of(event.node), self.show.name_of(victim));
                 self.show.line(&format!("{name} was {word} by {by} {} ms after", event.at_ms - since_ms));

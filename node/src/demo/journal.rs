@@ -32,7 +32,9 @@ impl Journal {
                     while let Ok(Some(item)) = lines.next::<Event>().await {
                         match item {
                             Item::Value(event) => journal.add(event, &show),
-                            Item::Skipped(n) => show.line(&format!("{n} events came too fast and are missing")),
+                            Item::Skipped(n) => {
+                                show.line(&format!("{n} events came too fast and are missing"))
+                            }
                         }
                     }
                 }
@@ -91,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_second_start_in_one_slot_of_a_healthy_node_is_a_restart() {
-        let events = [started(1, 0, 1), started(2, 1, 2), started(1, 2, 3), started(3, 0, 4), started(3, 0, 5)];
+        let events =
+            [started(1, 0, 1), started(2, 1, 2), started(1, 2, 3), started(3, 0, 4), started(3, 0, 5)];
         assert_eq!(restarts(&events, "w", &BTreeSet::new()), 1);
         assert_eq!(restarts(&events, "w", &BTreeSet::from([NodeId([3; 32])])), 0);
         assert_eq!(restarts(&events, "other", &BTreeSet::new()), 0);

@@ -97,7 +97,8 @@ async fn play(fleet: &mut Fleet, show: &Arc<Show>) -> Result<Outcome, DemoError>
     let said = fleet.command(0, &["deploy", "-f", &manifest, "--wait", "--timeout", "60s"]).await?;
     said.lines().for_each(|line| show.line(line));
     let holders = placed(fleet).await?;
-    let names: Vec<_> = holders.iter().map(|(slot, id)| format!("slot {slot} on {}", show.name_of(*id))).collect();
+    let names: Vec<_> =
+        holders.iter().map(|(slot, id)| format!("slot {slot} on {}", show.name_of(*id))).collect();
     show.line(&format!("it runs: {}", names.join(", ")));
 
     let entry = entry_other_than(fleet, &holders.values().copied().collect(), show)?;
@@ -107,7 +108,9 @@ async fn play(fleet: &mut Fleet, show: &Arc<Show>) -> Result<Outcome, DemoError>
     show.line(&format!("20 requests a second with a satellite image of {} bytes begin", files::IMAGE.len()));
     let began = Instant::now();
     let loading = load.begin(show.clone());
-    let mut scene = faults::Scene { fleet, show, journal: &journal, load: &load, holders, entry: entry.0 };
+    let replaced = BTreeSet::new();
+    let mut scene =
+        faults::Scene { fleet, show, journal: &journal, load: &load, holders, replaced, entry: entry.0 };
 
     sleep_until(began + KILL_AT).await;
     let kill = scene.kill_one().await?;
@@ -132,7 +135,9 @@ async fn play(fleet: &mut Fleet, show: &Arc<Show>) -> Result<Outcome, DemoError>
         failed: failed.len(),
         retried,
         detect_ms: journal
-            .first(|e| e.kind == EventKind::MemberDown && e.about == Some(kill.victim) && e.at_ms >= kill.at_ms)
+            .first(|e| {
+                e.kind == EventKind::MemberDown && e.about == Some(kill.victim) && e.at_ms >= kill.at_ms
+            })
             .map(|e| e.at_ms - kill.at_ms),
         failover_ms: kill.failover_ms,
         failover_stop_ms: freeze.failover_ms,

@@ -373,7 +373,7 @@ impl Backend for NodeHandle {
         let deadline = Duration::from_millis(deadline_ms);
         match ingress::call(self, &workload, &function, &args, deadline).await {
             Ok((result, node)) => Ok(CallResponse { result, node: Some(node) }),
-            Err(failure) => Err(ApiError::refused(failure.to_string())),
+            Err(failure) => Err(ApiError::of_call(&failure, &workload)),
         }
     }
 

@@ -261,7 +261,8 @@ fn from_head(head: ResponseHead, body: IngressBody) -> Result<Response<IngressBo
 
 /// The request as the guest gets it: absolute, with its host.
 pub fn to_request(call: &HttpCall, body: IngressBody) -> Result<Request<IngressBody>, CallFailure> {
-    let bad = |e: &dyn std::fmt::Display| CallFailure::BadRequest(format!("the request is not well formed: {e}"));
+    let bad =
+        |e: &dyn std::fmt::Display| CallFailure::BadRequest(format!("the request is not well formed: {e}"));
     let uri = http::Uri::builder()
         .scheme("http")
         .authority(call.authority.as_str())

@@ -308,4 +308,3 @@ pub fn mark<M: Mesh>(mesh: &M, node: NodeId, failure: &CallFailure) {
         _ => {}
     }
 }
-

@@ -120,8 +120,8 @@ fn failure(error: CallError, allowed: Duration) -> CallFailure {
         CallError::NoSuchFunction { .. } | CallError::BadArguments(..) => {
             CallFailure::BadRequest(error.to_string())
         }
-        CallError::DeadlineExceeded { .. } => CallFailure::DeadlineExceeded(allowed),
-        CallError::NoCapacity { .. } => CallFailure::NoCapacity(error.to_string()),
+        CallError::DeadlineExceeded => CallFailure::DeadlineExceeded(allowed),
+        CallError::NoCapacity => CallFailure::NoCapacity(error.to_string()),
         other => CallFailure::Trapped(other.to_string()),
     }
 }

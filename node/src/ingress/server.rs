@@ -150,7 +150,10 @@ async fn handle<M: Mesh>(mesh: &M, request: Request<IngressBody>) -> Result<Answ
     };
     let routes = mesh.routes();
     let Some(entry) = routes.find(host.as_deref(), parts.uri.path()) else {
-        return Err(Refused::Client(StatusCode::NOT_FOUND, no_such_service(host.as_deref(), parts.uri.path())));
+        return Err(Refused::Client(
+            StatusCode::NOT_FOUND,
+            no_such_service(host.as_deref(), parts.uri.path()),
+        ));
     };
     if declared_length(&parts.headers).is_some_and(|n| n > limit::BODY_BYTES_MAX as u64) {
         return Err(too_large());

@@ -146,7 +146,10 @@ async fn invoke<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::
     });
     let bytes = frame::head_bytes(&answer, INVOKE_BYTES_MAX).or_else(|| {
         let failure = wire_failure(&CallFailure::Trapped("its result is too long to travel".to_owned()));
-        frame::head_bytes(&InvokeAnswer { failure: Some(failure), ..InvokeAnswer::default() }, INVOKE_BYTES_MAX)
+        frame::head_bytes(
+            &InvokeAnswer { failure: Some(failure), ..InvokeAnswer::default() },
+            INVOKE_BYTES_MAX,
+        )
     });
     send.write_all(&bytes.unwrap_or_default()).await?;
     send.shutdown().await

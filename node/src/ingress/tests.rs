@@ -158,7 +158,9 @@ async fn a_request_that_cannot_have_had_effects_is_asked_elsewhere() {
 
 #[tokio::test]
 async fn without_a_live_replica_the_answer_is_503_with_a_time_to_come_back() {
-    for (idempotent, manners) in [(true, &[][..]), (false, &[]), (true, &[Manner::Dead]), (false, &[Manner::Dead])] {
+    for (idempotent, manners) in
+        [(true, &[][..]), (false, &[]), (true, &[Manner::Dead]), (false, &[Manner::Dead])]
+    {
         let from = world(idempotent, manners);
         let begun = Instant::now();
         let response = ask(&from).await;
@@ -220,7 +222,8 @@ async fn the_listener_speaks_http_and_stops_when_told() {
         let _ = stopped.await;
     }));
     let mut socket = TcpStream::connect(address).await.unwrap();
-    let request = b"POST /x HTTP/1.1\r\nHost: hello.mesh\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
+    let request =
+        b"POST /x HTTP/1.1\r\nHost: hello.mesh\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
     socket.write_all(request).await.unwrap();
     let mut answer = String::new();
     socket.read_to_string(&mut answer).await.unwrap();

@@ -120,7 +120,8 @@ impl Traffic {
 
     /// The counts since the start.
     pub fn counters(&self) -> Counters {
-        let [requests, retries, hedges, errors, served] = [0, 1, 2, 3, 4].map(|i| self.counts[i].load(Relaxed));
+        let [requests, retries, hedges, errors, served] =
+            [0, 1, 2, 3, 4].map(|i| self.counts[i].load(Relaxed));
         Counters { requests, retries, hedges, errors, served }
     }
 
