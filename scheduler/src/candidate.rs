@@ -30,6 +30,8 @@ pub struct Need<'a> {
 pub struct Candidate<'a> {
     /// The node.
     pub node: NodeId,
+    /// It stands by for this workload: the component is there, compiled.
+    pub ready: bool,
     /// Its labels.
     pub labels: &'a Labels,
     /// What it had free when it last said so.
@@ -128,11 +130,13 @@ pub struct Term {
 }
 
 /// The terms of a candidate's score; their sum is the score. Higher is better.
-pub fn terms(candidate: &Candidate) -> [Term; 3] {
+pub fn terms(candidate: &Candidate) -> [Term; 4] {
     [
         // Replicas of one workload apart from one another come before all else.
         Term { name: "spread", value: -1_000_000 * i64::from(candidate.held) },
         Term { name: "load", value: -1_000 * i64::from(candidate.load) },
+        // A place that need not fetch and compile starts at once.
+        Term { name: "ready", value: if candidate.ready { 950 } else { 0 } },
         Term { name: "distance", value: -i64::from(candidate.rtt_us.unwrap_or(500_000) / 1_000).min(900) },
     ]
 }
@@ -171,6 +175,7 @@ mod tests {
     fn candidate(labels: &Labels, node: u8, held: u32) -> Candidate<'_> {
         Candidate {
             node: NodeId([node; 32]),
+            ready: false,
             labels,
             free: Resources { cpu_milli: 1_000, memory_bytes: 512 * MIB, instances: 10 },
             held,

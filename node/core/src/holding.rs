@@ -153,6 +153,7 @@ impl Node {
         };
         let me = Candidate {
             node: self.me,
+            ready: false,
             labels: &self.info.labels,
             free: self.load_now().free,
             held: 0,
@@ -276,21 +277,28 @@ impl Node {
         let Some(desired) = self.desired.get(&key.0) else { return };
         let Ok(release) = &desired.release else { return };
         let (hash, size) = (release.statement().blake3, release.statement().size);
-        let origin = desired.spec.origin;
-        let mut providers: Vec<NodeId> = Vec::new();
-        let holders = self.claims.get(&key.0).into_iter().flatten();
-        let running = holders.filter(|(_, c)| c.ranges.iter().any(|r| r.phase == Phase::Running));
-        for node in running.map(|(n, _)| *n).chain(origin).chain(self.linked()) {
-            if node != self.me && !providers.contains(&node) && self.counts(node) {
-                providers.push(node);
-            }
-        }
+        let providers = self.providers(&key.0);
         let text = format!("fetches the component of {}", key.0);
         self.notify(Event::new(EventKind::FetchStarted, text).of(&key.0).slot(key.1));
         self.outputs.push_back(Output::Fetch { hash, size, providers });
     }
 
+    /// Whom to ask for a workload's component, the likeliest first.
+    pub(crate) fn providers(&self, name: &WorkloadName) -> Vec<NodeId> {
+        let origin = self.desired.get(name).and_then(|d| d.spec.origin);
+        let holders = self.claims.get(name).into_iter().flatten();
+        let running = holders.filter(|(_, c)| c.ranges.iter().any(|r| r.phase == Phase::Running));
+        let mut providers: Vec<NodeId> = Vec::new();
+        for node in running.map(|(n, _)| *n).chain(origin).chain(self.linked()) {
+            if node != self.me && !providers.contains(&node) && self.counts(node) {
+                providers.push(node);
+            }
+        }
+        providers
+    }
+
     pub(crate) fn on_blob(&mut self, hash: Hash, outcome: Result<(), String>) {
+        self.on_blob_ahead(hash, outcome.is_ok());
         let waiting: Vec<Key> = self
             .held
             .iter()

@@ -219,6 +219,11 @@ pub enum Output {
         /// Whom to ask, the likeliest first.
         providers: Vec<NodeId>,
     },
+    /// Compile a component that is here, so that a later start is quick.
+    Prepare {
+        /// Its release, which only verification makes.
+        release: Release,
+    },
     /// Run a component that is here.
     Start(Start),
     /// End an instance.

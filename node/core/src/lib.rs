@@ -31,6 +31,7 @@ mod peers;
 mod placing;
 mod records;
 pub mod report;
+mod standby;
 mod syncing;
 mod view;
 pub mod workload;

@@ -9,11 +9,12 @@ use crate::node_info::NodeInfo;
 use crate::peers::Peer;
 use crate::placing::{Freshness, Vacancy};
 use crate::records::{Promise, Staged};
+use crate::standby::Ahead;
 use crate::view::Desired;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
-use orbweave_model::{Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit};
+use orbweave_model::{Hash, Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit};
 use orbweave_state::membership::{Membership, MembershipConfig, Timing};
 use orbweave_state::record::RecordId;
 use orbweave_state::store::Store;
@@ -143,6 +144,7 @@ pub struct Node {
     pub(crate) held: BTreeMap<(WorkloadName, u32), Held>,
     pub(crate) backing_off: BTreeMap<WorkloadName, (u32, Mono)>,
     pub(crate) instances: u64,
+    pub(crate) ahead: BTreeMap<Hash, Ahead>,
     pub(crate) leaving: bool,
 
     pub(crate) dirty: BTreeSet<WorkloadName>,
@@ -244,6 +246,7 @@ impl Node {
             held: BTreeMap::new(),
             backing_off: BTreeMap::new(),
             instances: own.instances,
+            ahead: BTreeMap::new(),
             leaving: false,
             dirty: BTreeSet::new(),
             writes: Vec::new(),
@@ -326,6 +329,7 @@ impl Node {
             self.next_tick = self.now.mono + TICK;
             self.tick_records();
             self.tick_peers();
+            self.tick_standby();
             self.dirty.extend(self.desired.keys().cloned());
             self.dirty.extend(self.held.keys().map(|(w, _)| w.clone()));
             let load = self.load_now();

@@ -49,6 +49,7 @@ impl Node {
     /// opens or closes vacancies.
     pub(crate) fn evaluate(&mut self, name: &WorkloadName) {
         self.review_held(name);
+        self.review_standby(name);
         let slots = self.desired.get(name).map_or(0, |d| d.slots());
         let gone: Vec<_> = self.vacancies_of(name).filter(|&slot| slot >= slots).collect();
         for slot in gone {
@@ -117,8 +118,9 @@ impl Node {
             resources: per_replica(&spec.need),
         };
         let nodes: Vec<NodeId> = self.membership.alive().collect();
+        let standbys = self.standbys(name);
         let candidates: Vec<Candidate> =
-            nodes.iter().filter_map(|&n| self.candidate(n, key, self.known_refusal(key, n))).collect();
+            nodes.iter().filter_map(|&n| self.candidate(n, key, self.known_refusal(key, n), &standbys)).collect();
         // Drawn before `self` is borrowed again; the generator moves on all the same.
         let mut rng = self.rng.clone();
         let best = candidate::choose(&need, &candidates, &mut rng).into_iter().next();
@@ -155,7 +157,13 @@ impl Node {
     }
 
     /// What this node believes of a candidate; `None` for one without a node record.
-    pub(crate) fn candidate(&self, node: NodeId, key: &(WorkloadName, u32), avoid: bool) -> Option<Candidate<'_>> {
+    pub(crate) fn candidate(
+        &self,
+        node: NodeId,
+        key: &(WorkloadName, u32),
+        avoid: bool,
+        standbys: &[NodeId],
+    ) -> Option<Candidate<'_>> {
         let info = self.nodes.get(&node)?;
         let name = &key.0;
         let under_way = self
@@ -167,6 +175,7 @@ impl Node {
             let load = self.load_now();
             return Some(Candidate {
                 node,
+                ready: standbys.contains(&node),
                 labels: &self.info.labels,
                 free: load.free,
                 held: self.held_here(name),
@@ -183,6 +192,7 @@ impl Node {
         let rtt = self.peers.get(&node).and_then(|p| p.rtt);
         Some(Candidate {
             node,
+            ready: standbys.contains(&node),
             labels: &info.labels,
             free,
             held: self.held_by(name, node).max(held_fresh) + under_way,

@@ -200,7 +200,7 @@ impl Node {
         let Some(desired) = self.desired.get(name) else { return Vec::new() };
         let spec = &desired.spec;
         let mut verdicts = Vec::new();
-        for (&node, _) in &self.nodes {
+        for &node in self.nodes.keys() {
             let held = self.held_by(name, node);
             let verdict = if held > 0 && self.counts(node) {
                 (true, format!("holds {held} of {} slots", desired.slots()))
@@ -222,7 +222,7 @@ impl Node {
                     resources: per_replica(&spec.need),
                 };
                 let judged = self
-                    .candidate(node, &(name.clone(), 0), false)
+                    .candidate(node, &(name.clone(), 0), false, &[])
                     .map_or(Verdict::Unknown, |c| candidate::judge(&need, &c));
                 match (judged, refused) {
                     (Verdict::Fits, Some(refused)) => (false, format!("refused a moment ago: {refused}")),

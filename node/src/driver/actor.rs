@@ -199,6 +199,7 @@ impl Actor {
                 }
                 Output::Evict { peer } => self.handle.net().evict(peer),
                 Output::Fetch { hash, size, providers } => self.executor.fetch(hash, size, providers),
+                Output::Prepare { release } => self.executor.prepare(release),
                 Output::Start(start) => self.executor.start(start),
                 Output::Stop { instance } => {
                     self.executor.stop(instance);

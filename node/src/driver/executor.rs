@@ -8,7 +8,8 @@ use crate::driver::actor::wall_now;
 use orbweave_core::io::Start;
 use orbweave_core::{ExecutorEvent, Input};
 use orbweave_model::{Hash, InstanceId, NodeId};
-use orbweave_wasm::{InstanceLimits, LogSink, LogStream, Runtime};
+use orbweave_trust::Release;
+use orbweave_wasm::{InstanceLimits, Loaded, LogSink, LogStream, Runtime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,17 @@ impl Executor {
                 _ => handle.net().fetch_blob(hash, size, &providers).await.map_err(|e| e.to_string()),
             };
             let _ = handle.inbox().send(Message::Input(Input::Blob { hash, outcome })).await;
+        });
+    }
+
+    /// Compiles a component that is here; what comes of it is in the cache.
+    pub fn prepare(&self, release: Release) {
+        let (runtime, handle) = (Arc::clone(&self.runtime), self.handle.clone());
+        tokio::spawn(async move {
+            // A failure shows when it is started in earnest, with its reason.
+            if let Err(why) = load(&runtime, &handle, &release).await {
+                tracing::warn!(%why, "a component could not be compiled ahead");
+            }
         });
     }
 
@@ -78,18 +90,22 @@ async fn report(handle: &NodeHandle, instance: InstanceId, event: ExecutorEvent)
     let _ = handle.inbox().send(Message::Input(Input::Executor { instance, event })).await;
 }
 
-/// Every step checks for itself: the bytes against the release, the compiled code
-/// against its MAC, the imports against what is granted.
-async fn run(runtime: &Arc<Runtime>, handle: &NodeHandle, start: Start) -> Result<(), String> {
-    let hash = start.release.statement().blake3;
+/// The bytes are checked against the release, the compiled code against its MAC.
+async fn load(runtime: &Runtime, handle: &NodeHandle, release: &Release) -> Result<Loaded, String> {
+    let hash = release.statement().blake3;
     let bytes = handle.net().blob(hash).await.map_err(|e| e.to_string())?;
     let bytes = bytes.ok_or_else(|| format!("component {} is not here any more", hash.short()))?;
-    let release = start.release.clone();
-    let checked = tokio::task::spawn_blocking(move || release.check_component(bytes.to_vec()))
+    let release = release.clone();
+    let checked = tokio::task::spawn_blocking(move || release.check_component(&bytes[..]))
         .await
         .map_err(|e| e.to_string())?;
     let component = checked.map_err(|e| e.to_string())?;
-    let loaded = runtime.load(&component).await.map_err(|e| e.to_string())?;
+    runtime.load(&component).await.map_err(|e| e.to_string())
+}
+
+/// Every step checks for itself; the imports are checked against what is granted.
+async fn run(runtime: &Arc<Runtime>, handle: &NodeHandle, start: Start) -> Result<(), String> {
+    let loaded = load(runtime, handle, &start.release).await?;
     let compiled = ExecutorEvent::Compiled { cached: loaded.from_cache(), took: loaded.compile_time() };
     report(handle, start.instance, compiled).await;
 

@@ -155,3 +155,6 @@ async fn write(storage: Storage, mut batches: mpsc::Receiver<(BatchId, Vec<Write
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

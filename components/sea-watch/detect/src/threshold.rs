@@ -15,7 +15,7 @@ pub(crate) fn empty_water(scores: &Scores, mask: &Mask) -> Vec<bool> {
     let Scores { width, height, .. } = *scores;
     let mut near = vec![false; mask.clear.len()];
     for (pixel, score) in scores.iter() {
-        if score > CONSPICUOUS || score < SHADOW || !mask.clear[pixel] {
+        if !(SHADOW..=CONSPICUOUS).contains(&score) || !mask.clear[pixel] {
             let (column, row) = (pixel % width, pixel / width);
             let begin = column.saturating_sub(MARGIN);
             let end = (column + MARGIN + 1).min(width);

@@ -1,0 +1,93 @@
+//! Standbys: of the nodes that fit a workload and hold none of it, the first few by
+//! rendezvous fetch and compile its component ahead, so that a failover only starts
+//! it. Every node computes the same standbys, so placers prefer them.
+
+use crate::event::{Event, EventKind};
+use crate::io::Output;
+use crate::node::Node;
+use orbweave_model::{Hash, Mono, NodeId, WorkloadName};
+use orbweave_scheduler::rank;
+use orbweave_scheduler::rivals::Phase;
+use std::time::Duration;
+
+/// Nodes that stand by for one workload.
+pub const STANDBYS: usize = 2;
+/// A component that could not be fetched ahead is tried again after this.
+const AGAIN: Duration = Duration::from_secs(30);
+/// Stands for the whole workload where a slot is asked for.
+const ANY_SLOT: u32 = u32::MAX;
+
+/// How far a component is that is fetched ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    Fetching,
+    /// Compiled, or being compiled: the executor keeps it.
+    Handed,
+    Again(Mono),
+}
+
+impl Node {
+    /// The nodes that stand by for a workload.
+    pub(crate) fn standbys(&self, name: &WorkloadName) -> Vec<NodeId> {
+        let Some(desired) = self.desired.get(name) else { return Vec::new() };
+        let fit = self.membership.alive().filter(|node| {
+            self.held_by(name, *node) == 0
+                && self.nodes.get(node).is_some_and(|info| desired.spec.requires.matches(&info.labels))
+        });
+        rank::placers(name.as_str(), ANY_SLOT, fit, STANDBYS)
+    }
+
+    /// Fetches ahead what this node stands by for, once the workload itself runs.
+    pub(crate) fn review_standby(&mut self, name: &WorkloadName) {
+        let Some(desired) = self.desired.get(name).filter(|d| d.slots() > 0) else { return };
+        let Ok(release) = &desired.release else { return };
+        let statement = release.statement();
+        let (hash, size) = (statement.blake3, statement.size);
+        match self.ahead.get(&hash) {
+            Some(Ahead::Again(at)) if *at <= self.now.mono => {}
+            None => {}
+            Some(_) => return,
+        }
+        let runs = |slot| self.holdings(name, slot).iter().any(|h| h.phase == Phase::Running);
+        if self.held_here(name) > 0
+            || self.leaving
+            || !(0..desired.slots()).all(runs)
+            || !self.standbys(name).contains(&self.me)
+        {
+            return;
+        }
+        self.ahead.insert(hash, Ahead::Fetching);
+        let providers = self.providers(name);
+        let text = format!("fetches the component of {name} ahead, as a standby");
+        self.notify(Event::new(EventKind::FetchStarted, text).of(name));
+        self.outputs.push_back(Output::Fetch { hash, size, providers });
+    }
+
+    /// A component that was fetched ahead is here, or not.
+    pub(crate) fn on_blob_ahead(&mut self, hash: Hash, fetched: bool) {
+        if self.ahead.get(&hash) != Some(&Ahead::Fetching) {
+            return;
+        }
+        let release = self
+            .desired
+            .values()
+            .filter_map(|d| d.release.as_ref().ok())
+            .find(|release| release.statement().blake3 == hash)
+            .cloned();
+        match release {
+            Some(release) if fetched => {
+                self.ahead.insert(hash, Ahead::Handed);
+                self.outputs.push_back(Output::Prepare { release });
+            }
+            _ => {
+                self.ahead.insert(hash, Ahead::Again(self.now.mono + AGAIN));
+            }
+        }
+    }
+
+    /// Forgets components that no workload names any more.
+    pub(crate) fn tick_standby(&mut self) {
+        let wanted = self.components();
+        self.ahead.retain(|hash, _| wanted.contains(hash));
+    }
+}
