@@ -28,6 +28,8 @@ impl RecordKind {
     pub const CLAIM: Self = Self(5);
     /// A delegation or revocation, signed by the roots. Kept.
     pub const TRUST: Self = Self(6);
+    /// A renewed certificate of the node that the key names. By an admission key; kept.
+    pub const CERTIFICATE: Self = Self(7);
 }
 
 /// Identity of a record: only a record of the same identity supersedes it.

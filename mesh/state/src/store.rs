@@ -129,15 +129,17 @@ impl Store {
         self.iter().filter(move |r| self.expires(r).is_none_or(|end| end > cutoff))
     }
 
-    /// Drops what expired before `cutoff`, and returns the identities.
-    pub fn expire(&mut self, cutoff: Wall) -> Vec<RecordId> {
-        let gone: Vec<RecordId> = self
+    /// Drops what expired before `cutoff`, and returns the records. Those of `me` stay:
+    /// a node that slept does not forget what it said itself.
+    pub fn expire(&mut self, cutoff: Wall, me: &PublicKey) -> Vec<Record> {
+        let gone: Vec<Record> = self
             .iter()
+            .filter(|r| r.id().author != *me)
             .filter(|r| self.expires(r).is_some_and(|end| end <= cutoff))
-            .map(|r| r.id().clone())
+            .cloned()
             .collect();
-        for id in &gone {
-            self.remove(id);
+        for record in &gone {
+            self.remove(record.id());
         }
         gone
     }

@@ -19,12 +19,23 @@ pub struct Clock {
     floor: Wall,
     ahead_ms: BTreeMap<NodeId, i64>,
     offset_ms: i64,
+    /// The operating system's time is surely wrong.
+    lost: bool,
 }
 
 impl Clock {
     /// A clock that never shows a time before `floor`.
     pub fn new(floor: Wall) -> Self {
         Self { floor, ..Self::default() }
+    }
+
+    /// The operating system shows a time that lies before what this node already saw:
+    /// it is wrong, and goes on from there until a peer knows better.
+    pub fn start(&mut self, wall: Wall) {
+        if self.read(wall) > wall {
+            self.offset_ms = i64::try_from(self.floor.0.saturating_sub(wall.0)).unwrap_or(i64::MAX);
+            self.lost = true;
+        }
     }
 
     /// The corrected time.
@@ -45,7 +56,8 @@ impl Clock {
         let cap = Duration::from_secs(200 * 366 * 24 * 3600).as_millis() as i64;
         let ahead = (i128::from(theirs.0) - i128::from(wall.0)).clamp(-i128::from(cap), i128::from(cap));
         self.ahead_ms.insert(peer, ahead as i64);
-        if self.ahead_ms.len() >= PEERS_MIN {
+        // A clock that is surely wrong takes any peer's word; a good one asks three.
+        if self.lost || self.ahead_ms.len() >= PEERS_MIN {
             let mut all: Vec<i64> = self.ahead_ms.values().copied().collect();
             all.sort_unstable();
             let median = all[all.len() / 2];

@@ -390,7 +390,10 @@ impl Node {
                     held.phase = Phase::Preparing;
                     self.publish_claim(&key.0, Vec::new());
                 }
-                self.fail(&key, reason);
+                // What was to take its place anyway goes on coming.
+                if !self.held.get(&key).is_some_and(|h| h.coming.as_ref().is_some_and(|r| r.instance != instance)) {
+                    self.fail(&key, reason);
+                }
             }
         }
     }

@@ -198,6 +198,11 @@ pub enum Output {
         /// Which.
         id: SyncId,
     },
+    /// Keep this certificate of our own in the place of the one before.
+    Renewed {
+        /// Its envelope.
+        certificate: Vec<u8>,
+    },
     /// Try to link to a node.
     Dial {
         /// The node that is expected there.

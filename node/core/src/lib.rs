@@ -30,6 +30,7 @@ pub mod node_info;
 mod peers;
 mod placing;
 mod records;
+mod renewal;
 pub mod report;
 mod standby;
 mod syncing;

@@ -46,6 +46,8 @@ pub struct NodeConfig {
     pub genesis: Vec<u8>,
     /// Its certificate's envelope.
     pub certificate: Vec<u8>,
+    /// An admission key, on a node that lets others in and renews their certificates.
+    pub admission: Option<SecretKey>,
     /// All randomness comes from here.
     pub seed: [u8; 32],
     /// Its failure domain.
@@ -111,6 +113,7 @@ pub(crate) struct Own {
 pub struct Node {
     pub(crate) me: NodeId,
     pub(crate) key: SecretKey,
+    pub(crate) admission: Option<SecretKey>,
     pub(crate) mesh: MeshId,
     pub(crate) check: Arc<dyn SignatureCheck + Send + Sync>,
     pub(crate) info: NodeInfo,
@@ -126,7 +129,7 @@ pub struct Node {
     pub(crate) held_back: BTreeMap<RecordId, Vec<u8>>,
 
     pub(crate) nodes: BTreeMap<NodeId, NodeInfo>,
-    pub(crate) names: BTreeMap<NodeId, String>,
+    pub(crate) certificates: BTreeMap<NodeId, Certificate>,
     pub(crate) desired: BTreeMap<WorkloadName, Desired>,
     pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Claim>>,
 
@@ -191,6 +194,7 @@ impl Node {
             Err(CertificateError::Expired { certificate }) => *certificate,
             Err(error) => return Err(error.into()),
         };
+        clock.start(now.wall);
         if certificate.node != me {
             return Err(StartError::OtherNode(certificate.node));
         }
@@ -217,6 +221,7 @@ impl Node {
         let mut node = Self {
             me,
             key: config.key,
+            admission: config.admission,
             mesh,
             check: config.check,
             info,
@@ -230,7 +235,7 @@ impl Node {
             store: Store::default(),
             held_back: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            names: BTreeMap::from([(me, certificate.name)]),
+            certificates: BTreeMap::from([(me, certificate)]),
             desired: BTreeMap::new(),
             claims: BTreeMap::new(),
             membership,
@@ -328,7 +333,9 @@ impl Node {
         if self.now.mono >= self.next_tick {
             self.next_tick = self.now.mono + TICK;
             self.tick_records();
+            self.tick_renewals();
             self.tick_peers();
+            self.tick_releases();
             self.tick_standby();
             self.dirty.extend(self.desired.keys().cloned());
             self.dirty.extend(self.held.keys().map(|(w, _)| w.clone()));

@@ -26,6 +26,8 @@ pub(crate) struct Peer {
     pub rtt: Option<Duration>,
     pub heard: Option<Mono>,
     found: BTreeSet<SocketAddr>,
+    /// What its last record said, also after that expired.
+    published: Vec<SocketAddr>,
     attempts: u32,
     next_dial: Option<Mono>,
 }
@@ -99,7 +101,7 @@ impl Node {
                 continue;
             }
             let mut addresses = peer.found.clone();
-            addresses.extend(self.nodes.get(&node).map(NodeInfo::socket_addresses).unwrap_or_default());
+            addresses.extend(&peer.published);
             if addresses.is_empty() {
                 continue;
             }
@@ -118,7 +120,7 @@ impl Node {
             self.wall(),
             &*self.check,
         ) {
-            self.names.insert(node, certificate.name);
+            self.certificates.insert(node, certificate);
         }
         let labels_changed = self.nodes.get(&node).is_none_or(|old| old.labels != info.labels);
         self.nodes.insert(node, info);
@@ -131,6 +133,7 @@ impl Node {
         let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
         let at = self.now.mono + head_start;
         let peer = self.peers.entry(node).or_default();
+        peer.published = published;
         if peer.up {
             self.membership.announce(self.now.mono, node);
         } else if peer.next_dial.is_none() {
@@ -213,7 +216,7 @@ impl Node {
 
     /// A node's name for people: its certificate's, or the beginning of its id.
     pub fn name(&self, node: NodeId) -> String {
-        self.names.get(&node).cloned().unwrap_or_else(|| node.short())
+        self.certificates.get(&node).map_or_else(|| node.short(), |c| c.name.clone())
     }
 
     /// What a member last said of its load.

@@ -9,7 +9,7 @@ use crate::node::Node;
 use crate::node_info::NodeInfo;
 use crate::workload::WorkloadSpec;
 use minicbor::bytes::ByteVec;
-use orbweave_model::{MeshId, NodeId, PublicKey, Wall, WorkloadName, limit, wire};
+use orbweave_model::{MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind};
 use orbweave_state::store::{Merge, NODE_RECORD_LIFE};
 use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, SignatureCheck, TrustStatement};
@@ -92,7 +92,10 @@ impl Node {
         for key in self.authority.revoked().copied().collect::<Vec<_>>() {
             self.store.bar(key);
         }
-        for record in records {
+        let is_workload = |r: &Record| r.id().kind == RecordKind::WORKLOAD;
+        let (workloads, others): (Vec<_>, Vec<_>) = records.into_iter().partition(is_workload);
+        // Claims before workloads: whoever held a part admitted the release before.
+        for record in others.into_iter().chain(workloads) {
             if let Merge::Applied { .. } = self.store.merge(record.clone()) {
                 self.index(&record);
             }
@@ -183,6 +186,7 @@ impl Node {
                 }
                 Ok(())
             }
+            RecordKind::CERTIFICATE => self.authorise_renewal(key, author, record.body()),
             // Of a newer version: kept and forwarded for those who understand it.
             _ => self.known_member(node),
         }
@@ -212,6 +216,7 @@ impl Node {
                     self.on_claim(name, node, claim);
                 }
             }
+            RecordKind::CERTIFICATE if *key == self.me.to_string() => self.adopt_renewal(record.body()),
             _ => {}
         }
     }
@@ -251,7 +256,7 @@ impl Node {
         }
     }
 
-    fn stage(&mut self, record: Record, promises: Vec<Promise>) {
+    pub(crate) fn stage(&mut self, record: Record, promises: Vec<Promise>) {
         self.write(&record);
         self.staged.push(Staged { record, promises });
     }
@@ -312,12 +317,12 @@ impl Node {
                     .map_err(|e| e.to_string())?;
             }
         }
-        match self.store.get(record.id()) {
-            Some(held) if !record.supersedes(held) => {
-                Err("a newer specification of this workload is here already: read it and try again".into())
-            }
-            _ => Ok(record),
+        let staged = self.batches.values().flatten().chain(&self.staged).map(|s| &s.record);
+        let rival = staged.filter(|r| r.id() == record.id()).chain(self.store.get(record.id()));
+        if rival.into_iter().any(|held| !record.supersedes(held)) {
+            return Err("a newer specification of this workload is here already: read it and try again".into());
         }
+        Ok(record)
     }
 
     /// What is due: records whose time has come, ones whose time is over, our own anew.
@@ -333,9 +338,15 @@ impl Node {
             }
         }
         let now = self.wall();
-        for id in self.store.expire(Wall(now.0)) {
-            self.writes.push(Write::DropRecord { key: wire::encode(&id) });
-            self.unindex(&id);
+        for record in self.store.expire(now, &self.me.into()) {
+            // A node's record stays on disk as long as a partition may last: after a
+            // restart it is the only one who knows where that node was.
+            let kept = record.id().kind == RecordKind::NODE
+                && record.hlc().wall + self.authority.genesis().partition_max() > now;
+            if !kept {
+                self.writes.push(Write::DropRecord { key: wire::encode(record.id()) });
+            }
+            self.unindex(record.id());
         }
         if self.now.mono >= self.next_refresh {
             self.publish_node_record();

@@ -14,6 +14,8 @@ const EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_sec
 const AFTER_NEWS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
 /// A session that takes longer is given up.
 const SESSION_TIME: Duration = Duration::from_secs(60);
+/// Sessions at once that one peer began.
+const SESSIONS_PER_PEER_MAX: usize = 4;
 /// Sessions at once, those of peers included.
 const SESSIONS_MAX: usize = 64;
 
@@ -59,7 +61,8 @@ impl Node {
 
     pub(crate) fn on_sync(&mut self, id: SyncId, bytes: &[u8]) {
         if !id.ours && !self.sessions.contains_key(&id) {
-            if self.sessions.len() >= SESSIONS_MAX {
+            let of_peer = self.sessions.keys().filter(|other| !other.ours && other.peer == id.peer).count();
+            if self.sessions.len() >= SESSIONS_MAX || of_peer >= SESSIONS_PER_PEER_MAX {
                 return self.outputs.push_back(Output::SyncClose { id });
             }
             self.sessions.insert(id, (Session::respond(), self.now.mono + SESSION_TIME));

@@ -80,6 +80,15 @@ impl Node {
         }
     }
 
+    /// Looks again at releases that were refused: one whose time has come, or whose
+    /// publisher was entrusted meanwhile, is accepted.
+    pub(crate) fn tick_releases(&mut self) {
+        let refused = self.desired.iter().filter(|(_, d)| d.release.is_err() && !d.spec.deleted);
+        for name in refused.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.review_workload(&name);
+        }
+    }
+
     /// Whether the store says that this node held part of a workload.
     fn holds_claim(&self, name: &WorkloadName) -> bool {
         self.claims.get(name).and_then(|c| c.get(&self.me)).is_some_and(|c| !c.is_empty())

@@ -49,6 +49,7 @@ pub struct Actor {
     node: Node,
     handle: NodeHandle,
     writer: Writer,
+    durable: mpsc::Receiver<BatchId>,
     executor: Executor,
     streams: SyncStreams,
     commands: BTreeMap<CommandId, oneshot::Sender<Result<(), String>>>,
@@ -69,9 +70,11 @@ impl Actor {
         started: Instant,
     ) -> Self {
         let inbox = handle.inbox().clone();
+        let (writer, durable) = Writer::spawn(storage);
         Self {
             node,
-            writer: Writer::spawn(storage, inbox.clone()),
+            writer,
+            durable,
             executor: Executor::new(runtime, handle.clone()),
             streams: SyncStreams::new(handle.net().clone(), inbox),
             commands: BTreeMap::new(),
@@ -107,23 +110,25 @@ impl Actor {
                 message = inbox.recv() => {
                     let Some(message) = message else { break };
                     self.take(message);
-                    for _ in 0..BURST {
-                        let Ok(message) = inbox.try_recv() else { break };
-                        self.take(message);
-                    }
                 }
                 event = events.recv() => {
                     let Some(event) = event else { break };
                     self.on_net(event);
-                    for _ in 0..BURST {
-                        let Ok(event) = events.try_recv() else { break };
-                        self.on_net(event);
-                    }
                 }
+                Some(batch) = self.durable.recv() => self.input(Input::Persisted { batch }),
                 () = tokio::time::sleep_until(deadline) => {}
                 _ = measure.tick() => self.measure(),
             }
-            // A timeout is looked at after every burst: a flood cannot starve it.
+            // What has arrived comes before what is due: an answer that waits unread
+            // would look like silence. But a flood cannot starve a timeout.
+            for _ in 0..BURST {
+                let Ok(event) = events.try_recv() else { break };
+                self.on_net(event);
+            }
+            for _ in 0..BURST {
+                let Ok(message) = inbox.try_recv() else { break };
+                self.take(message);
+            }
             let now = self.now();
             if now.mono >= self.node.next_timeout() {
                 self.node.handle_timeout(now);
@@ -194,6 +199,7 @@ impl Actor {
                 Output::Publish { bytes } => self.handle.net().publish(Bytes::from(bytes)),
                 Output::Sync { id, bytes } => self.streams.send(id, bytes),
                 Output::SyncClose { id } => self.streams.close(id),
+                Output::Renewed { certificate } => self.handle.gate().renew(certificate),
                 Output::Dial { peer, addresses } => {
                     self.handle.net().dial(PeerAddress { node: peer, addresses });
                 }
@@ -230,11 +236,6 @@ impl Actor {
 
 /// Names used by the parts beside this one.
 pub type Inbox = mpsc::Sender<Message>;
-
-/// Tells the node that a batch is durable.
-pub async fn persisted(inbox: &Inbox, batch: BatchId) {
-    let _ = inbox.send(Message::Input(Input::Persisted { batch })).await;
-}
 
 /// Tells the node of a frame of a reconciliation.
 pub async fn sync_frame(inbox: &Inbox, id: SyncId, bytes: Vec<u8>) -> bool {

@@ -22,7 +22,7 @@ pub struct NodeGate {
     dir: StateDir,
     mesh: MeshId,
     genesis: Vec<u8>,
-    certificate: Vec<u8>,
+    certificate: ArcSwap<Vec<u8>>,
     authority: ArcSwap<Authority>,
     components: ArcSwap<BTreeSet<Hash>>,
     /// Held over the writing of the file, so that no use of a ticket is lost or doubled.
@@ -43,7 +43,7 @@ impl NodeGate {
             dir,
             mesh,
             genesis,
-            certificate,
+            certificate: ArcSwap::from_pointee(certificate),
             authority: ArcSwap::from_pointee(authority),
             components: ArcSwap::default(),
             tickets: Arc::default(),
@@ -59,6 +59,15 @@ impl NodeGate {
     /// The trust documents changed.
     pub fn set_authority(&self, authority: Authority) {
         self.authority.store(Arc::new(authority));
+    }
+
+    /// This node's certificate was renewed: shown from now on, and after a restart.
+    pub fn renew(&self, certificate: Vec<u8>) {
+        if let Err(error) = self.dir.write(&self.dir.certificate(), &certificate) {
+            // The record holds it too, and brings it again.
+            tracing::error!(%error, "the renewed certificate cannot be kept");
+        }
+        self.certificate.store(Arc::new(certificate));
     }
 
     /// The components that members may fetch.
@@ -91,7 +100,7 @@ impl NodeGate {
 
 impl Gate for NodeGate {
     fn hello(&self) -> Vec<u8> {
-        Hello { protocol: PROTOCOL, mesh: self.mesh, certificate: self.certificate.clone() }.encode()
+        Hello { protocol: PROTOCOL, mesh: self.mesh, certificate: self.certificate.load().to_vec() }.encode()
     }
 
     fn admit(&self, peer: NodeId, hello: &[u8]) -> Result<(), String> {

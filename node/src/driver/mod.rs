@@ -99,6 +99,7 @@ pub async fn run(
         key: key_again(&key),
         genesis: genesis.clone(),
         certificate: certificate.clone(),
+        admission: dir.key(KeyFile::Admission).exists().then(|| dir.read_key(KeyFile::Admission)).transpose()?,
         seed: random_bytes().map_err(DriverError::Random)?,
         zone: "default".to_owned(),
         labels: options.labels.clone(),

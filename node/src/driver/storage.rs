@@ -1,7 +1,6 @@
 //! The store on disk (redb): records by identity, and what the node must know of
 //! itself. A batch is one transaction, durable before it is reported.
 
-use super::actor::{Inbox, persisted};
 use orbweave_core::Restored;
 use orbweave_core::io::{BatchId, Write};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
@@ -15,6 +14,9 @@ const OWN: TableDefinition<&str, &[u8]> = TableDefinition::new("own");
 const OWN_KEY: &str = "node";
 /// Batches that wait for the disk; the node waits beyond that.
 const QUEUE: usize = 1_024;
+/// Reports on the way to the node: as many as there can be batches under way, so that
+/// the writer never waits for a node that waits for the writer.
+const REPORTS: usize = QUEUE + 2 * GROUP;
 /// Batches that one transaction takes together.
 const GROUP: usize = 256;
 /// A failed transaction is tried again after this: a full disk may be emptied.
@@ -113,10 +115,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins to write; each durable batch is reported to the inbox, in order.
-    pub fn spawn(storage: Storage, inbox: Inbox) -> Self {
+    /// Begins to write; each durable batch is reported, in order.
+    pub fn spawn(storage: Storage) -> (Self, mpsc::Receiver<BatchId>) {
         let (queue, batches) = mpsc::channel(QUEUE);
-        Self { queue, task: tokio::spawn(write(storage, batches, inbox)) }
+        let (done, reports) = mpsc::channel(REPORTS);
+        (Self { queue, task: tokio::spawn(write(storage, batches, done)) }, reports)
     }
 
     /// Hands a batch over.
@@ -131,7 +134,11 @@ impl Writer {
     }
 }
 
-async fn write(storage: Storage, mut batches: mpsc::Receiver<(BatchId, Vec<Write>)>, inbox: Inbox) {
+async fn write(
+    storage: Storage,
+    mut batches: mpsc::Receiver<(BatchId, Vec<Write>)>,
+    done: mpsc::Sender<BatchId>,
+) {
     let mut storage = storage;
     let mut group = Vec::new();
     while batches.recv_many(&mut group, GROUP).await > 0 {
@@ -140,9 +147,9 @@ async fn write(storage: Storage, mut batches: mpsc::Receiver<(BatchId, Vec<Write
                 let result = storage.commit(group.iter().flat_map(|(_, writes)| writes));
                 (storage, group, result)
             };
-            let Ok(done) = tokio::task::spawn_blocking(work).await else { return };
+            let Ok(worked) = tokio::task::spawn_blocking(work).await else { return };
             let result;
-            (storage, group, result) = done;
+            (storage, group, result) = worked;
             match result {
                 Ok(()) => break,
                 // Nothing of it is acknowledged, and nothing of it is given up.
@@ -151,7 +158,8 @@ async fn write(storage: Storage, mut batches: mpsc::Receiver<(BatchId, Vec<Write
             tokio::time::sleep(AGAIN).await;
         }
         for (batch, _) in group.drain(..) {
-            persisted(&inbox, batch).await;
+            // Nobody listens once the node has stopped; what is durable stays so.
+            let _ = done.send(batch).await;
         }
     }
 }

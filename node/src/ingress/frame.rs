@@ -16,6 +16,8 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const HEADERS_MAX: usize = 100;
 /// A call or its answer: arguments travel within the frame.
 pub const INVOKE_BYTES_MAX: usize = limit::BODY_BYTES_MAX + HEAD_BYTES_MAX;
+/// What is reserved for a head before it is there: most are shorter, and read in one go.
+const HEAD_RESERVED_BYTES: usize = 4 * 1024;
 /// One chunk of a body.
 pub const CHUNK_BYTES_MAX: usize = 256 * 1024;
 
@@ -147,8 +149,8 @@ where
     let length = recv.read_u32().await?;
     let length = usize::try_from(length).ok().filter(|&n| n <= max);
     let length = length.ok_or_else(|| invalid(format!("{what} is longer than {max} bytes")))?;
-    // Grows with what really arrives: a length alone reserves nothing.
-    let mut bytes = Vec::new();
+    // Grows with what really arrives: a length alone reserves a page at most.
+    let mut bytes = Vec::with_capacity(length.min(HEAD_RESERVED_BYTES));
     let got = recv.take(length as u64).read_to_end(&mut bytes).await?;
     if got < length {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -8,15 +8,15 @@
 //! routes, and once when it is merely slow. What travels is in `docs/INGRESS.md`.
 
 mod attempt;
-mod body;
+pub mod body;
 mod dispatch;
 mod failure;
 pub mod frame;
-mod invoke;
-mod mesh;
+pub mod invoke;
+pub mod mesh;
 mod node;
 mod server;
-mod serving;
+pub mod serving;
 pub mod table;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Calls of exported functions: a fresh instance, one function, and it is gone.
 
 use crate::admit::{Outstanding, Turn};
+use crate::at_once;
 use crate::codec::{self, CodecError, Reader, put_length};
 use crate::error::CallError;
 use crate::exports::{Function, FunctionId, Shape};
@@ -8,10 +9,11 @@ use crate::run;
 use crate::service::{Service, Shared};
 use crate::state::{self, State};
 use crate::wave;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::Store;
-use wasmtime::component::{ComponentNamedList, ComponentType, Instance, Lift, Lower, Val};
+use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Val};
 
 impl Service {
     /// Calls a function by name, with arguments and results in WAVE: `"world", 7`.
@@ -56,14 +58,24 @@ impl Service {
     async fn invoke(
         &self,
         function: FunctionId,
-        arguments: Arguments,
+        arguments: Arguments<'_>,
         within: Duration,
     ) -> Result<Answer, CallError> {
         let shared = &self.shared;
         let deadline = shared.deadline(within);
         let turn = Outstanding::new(shared)?.turn(deadline).await?;
+        let at_once = shared.haste.worth_it();
+        if at_once && let Some(answer) = at_once::call(shared, function, &arguments, deadline) {
+            return answer.inspect_err(|error| shared.note(error));
+        }
+        let arguments = arguments.into_owned();
         let guest = Box::pin(guest(Arc::clone(shared), turn, function, arguments, deadline));
-        let ended = run::run(&shared.runtime.fair, &shared.share, deadline, guest).await;
+        let ended = if at_once {
+            // It had its slice here.
+            run::on_pool(&shared.runtime.fair, &shared.share, deadline, guest).await
+        } else {
+            run::run(&shared.runtime.fair, &shared.share, deadline, guest).await
+        };
         let answer = ended.unwrap_or(Err(CallError::DeadlineExceeded));
         answer.inspect_err(|error| shared.note(error))
     }
@@ -74,7 +86,7 @@ async fn guest(
     shared: Arc<Shared>,
     turn: Turn,
     function: FunctionId,
-    arguments: Arguments,
+    arguments: Arguments<'static>,
     deadline: Instant,
 ) -> Result<Answer, CallError> {
     let _turn = turn;
@@ -88,27 +100,27 @@ async fn enter(
     shared: &Shared,
     store: &mut Store<State>,
     function: &Function,
-    arguments: Arguments,
+    arguments: Arguments<'static>,
 ) -> wasmtime::Result<Answer> {
     let instance = shared.pre.instantiate_async(&mut *store).await?;
     let typed = match (arguments, function.shape) {
         (Arguments::String(v), Shape::StringToString) => {
-            typed::<_, String>(store, instance, function, v).await?
+            typed::<_, String>(store, instance, function, v.into_owned()).await?
         }
         (Arguments::String(v), Shape::StringToBytes) => {
-            typed::<_, Vec<u8>>(store, instance, function, v).await?
+            typed::<_, Vec<u8>>(store, instance, function, v.into_owned()).await?
         }
         (Arguments::String(v), Shape::StringToStringOrError) => {
-            typed::<_, Result<String, String>>(store, instance, function, v).await?
+            typed::<_, Result<String, String>>(store, instance, function, v.into_owned()).await?
         }
         (Arguments::Bytes(v), Shape::BytesToBytes) => {
-            typed::<_, Vec<u8>>(store, instance, function, v).await?
+            typed::<_, Vec<u8>>(store, instance, function, v.into_owned()).await?
         }
         (Arguments::Bytes(v), Shape::BytesToString) => {
-            typed::<_, String>(store, instance, function, v).await?
+            typed::<_, String>(store, instance, function, v.into_owned()).await?
         }
         (Arguments::Bytes(v), Shape::BytesToBytesOrError) => {
-            typed::<_, Result<Vec<u8>, String>>(store, instance, function, v).await?
+            typed::<_, Result<Vec<u8>, String>>(store, instance, function, v.into_owned()).await?
         }
         (Arguments::Values(values), _) => return untyped(store, instance, function, &values).await,
         _ => return Err(wasmtime::Error::msg("arguments and function do not belong together")),
@@ -137,41 +149,47 @@ async fn typed<P, R>(
 where
     (P,): ComponentNamedList + Lower + Send + Sync,
     (R,): ComponentNamedList + Lift + Send + Sync + 'static,
-    R: Encoded + ComponentType,
+    R: Encoded,
 {
     let entry = instance.get_typed_func::<(P,), (R,)>(&mut *store, function.index)?;
     let (result,) = entry.call_async(&mut *store, (argument,)).await?;
-    let mut bytes = Vec::with_capacity(result.room());
-    result.put(&mut bytes);
-    Ok(bytes)
+    Ok(result.encoded())
 }
 
-fn gone() -> wasmtime::Error {
+pub(crate) fn gone() -> wasmtime::Error {
     wasmtime::Error::msg("the function is not among the instance's exports")
 }
 
 /// What goes into a function.
-enum Arguments {
-    String(String),
-    Bytes(Vec<u8>),
+pub(crate) enum Arguments<'a> {
+    String(Cow<'a, str>),
+    Bytes(Cow<'a, [u8]>),
     Values(Vec<Val>),
 }
 
 /// What comes out.
-enum Answer {
+pub(crate) enum Answer {
     Encoded(Vec<u8>),
     Values(Vec<Val>),
 }
 
-impl Arguments {
-    fn decode(function: &Function, params: &[u8]) -> Result<Self, CodecError> {
+impl<'a> Arguments<'a> {
+    fn into_owned(self) -> Arguments<'static> {
+        match self {
+            Arguments::String(v) => Arguments::String(v.into_owned().into()),
+            Arguments::Bytes(v) => Arguments::Bytes(v.into_owned().into()),
+            Arguments::Values(values) => Arguments::Values(values),
+        }
+    }
+
+    fn decode(function: &Function, params: &'a [u8]) -> Result<Self, CodecError> {
         let mut reader = Reader::new(params);
         let arguments = match function.shape {
             Shape::StringToString | Shape::StringToBytes | Shape::StringToStringOrError => {
-                Arguments::String(reader.string()?.to_owned())
+                Arguments::String(reader.string()?.into())
             }
             Shape::BytesToBytes | Shape::BytesToString | Shape::BytesToBytesOrError => {
-                Arguments::Bytes(reader.lengthy()?.to_owned())
+                Arguments::Bytes(reader.lengthy()?.into())
             }
             Shape::Other => {
                 return codec::decode_params(params, &function.params).map(Arguments::Values);
@@ -183,7 +201,13 @@ impl Arguments {
 }
 
 /// A typed result in the encoding of its type.
-trait Encoded {
+pub(crate) trait Encoded {
+    fn encoded(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.room());
+        self.put(&mut bytes);
+        bytes
+    }
+
     fn put(&self, out: &mut Vec<u8>);
 
     /// The most bytes that it takes.

@@ -33,6 +33,7 @@
 //! ```
 
 mod admit;
+mod at_once;
 mod cache;
 mod call;
 mod child;

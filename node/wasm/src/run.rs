@@ -61,13 +61,21 @@ pub(crate) async fn run<T: Send + 'static>(
     match progress {
         Progress::Answer(answer) => Ok(answer),
         Progress::DeadlinePassed => Err(Overdue::Waiting(guest)),
-        Progress::SliceUsedUp => {
-            let mut placed = pool.place(share, guest);
-            match tokio::time::timeout_at(deadline.into(), &mut placed).await {
-                Ok(Some(answer)) => Ok(answer),
-                // The pool ends only with the runtime, whose calls then end too.
-                Ok(None) | Err(_) => Err(Overdue::Computing(placed)),
-            }
-        }
+        Progress::SliceUsedUp => on_pool(pool, share, deadline, guest).await,
+    }
+}
+
+/// Drives a guest that has had its slice, to its answer.
+pub(crate) async fn on_pool<T: Send + 'static>(
+    pool: &FairPool,
+    share: &Arc<Share>,
+    deadline: Instant,
+    guest: Guest<T>,
+) -> Result<T, Overdue<T>> {
+    let mut placed = pool.place(share, guest);
+    match tokio::time::timeout_at(deadline.into(), &mut placed).await {
+        Ok(Some(answer)) => Ok(answer),
+        // The pool ends only with the runtime, whose calls then end too.
+        Ok(None) | Err(_) => Err(Overdue::Computing(placed)),
     }
 }

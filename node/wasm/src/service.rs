@@ -1,5 +1,6 @@
 //! One component, linked and ready: what the node hands its calls to.
 
+use crate::at_once::Haste;
 use crate::config::InstanceLimits;
 use crate::error::CallError;
 use crate::exports::{Exports, FunctionId, Table};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) turns: Semaphore,
     pub(crate) outstanding: AtomicU32,
     pub(crate) share: Arc<Share>,
+    pub(crate) haste: Haste,
 }
 
 impl Shared {
@@ -69,8 +71,10 @@ impl Service {
         let turns = Semaphore::new(usize::try_from(limits.concurrent).unwrap_or(usize::MAX));
         let logs = Arc::new(Logs::new(logs));
         let (outstanding, share) = (AtomicU32::new(0), Arc::default());
+        let imports = pre.component().component_type().imports(runtime.engine()).len();
+        let haste = Haste::new(imports == 0);
         let shared =
-            Shared { runtime, name, pre, proxy, table, limits, env, logs, turns, outstanding, share };
+            Shared { runtime, name, pre, proxy, table, limits, env, logs, turns, outstanding, share, haste };
         Ok(Self { shared: Arc::new(shared) })
     }
 

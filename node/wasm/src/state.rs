@@ -30,8 +30,21 @@ pub(crate) struct State {
     outbound: NoOutbound,
 }
 
-/// A store for one call.
+/// A store for one call, which yields after each slice.
 pub(crate) fn store(service: &Arc<Shared>, deadline: Instant) -> Store<State> {
+    let mut store = store_for_a_slice(service, deadline);
+    store.epoch_deadline_callback(|store| {
+        if Instant::now() >= store.data().deadline {
+            return Err(DeadlinePassed.into());
+        }
+        run::slice_used_up();
+        Ok(UpdateDeadline::Yield(SLICE_STEPS))
+    });
+    store
+}
+
+/// A store for a call that may take one slice: then it is interrupted.
+pub(crate) fn store_for_a_slice(service: &Arc<Shared>, deadline: Instant) -> Store<State> {
     let limit = usize::try_from(service.limits.memory_bytes).unwrap_or(usize::MAX);
     let mut table = ResourceTable::new();
     table.set_max_capacity(limit::RESOURCES_MAX);
@@ -48,13 +61,6 @@ pub(crate) fn store(service: &Arc<Shared>, deadline: Instant) -> Store<State> {
     store.limiter(|state| &mut state.budget);
     store.set_hostcall_fuel(limit::HOST_CALL_BYTES_MAX);
     store.set_epoch_deadline(SLICE_STEPS);
-    store.epoch_deadline_callback(|store| {
-        if Instant::now() >= store.data().deadline {
-            return Err(DeadlinePassed.into());
-        }
-        run::slice_used_up();
-        Ok(UpdateDeadline::Yield(SLICE_STEPS))
-    });
     store
 }
 

@@ -17,7 +17,7 @@ const TRANSMISSIONS: NonZeroU8 = NonZeroU8::new(6).unwrap();
 /// Whom SWIM asks to ping for it, and gossips to at once.
 const FANOUT: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 /// A datagram, less the byte that says that it is SWIM's.
-const PACKET_BYTES_MAX: NonZeroUsize = NonZeroUsize::new(limit::DATAGRAM_BYTES_MAX - 1).unwrap();
+const PACKET_BYTES_MAX: NonZeroUsize = NonZeroUsize::new(super::MESSAGE_BYTES_MAX - 1).unwrap();
 
 /// What foca wants done; drained after each call.
 #[derive(Default)]
