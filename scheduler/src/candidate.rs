@@ -156,10 +156,8 @@ pub fn choose<'a>(need: &Need, candidates: &[Candidate<'a>], rng: &mut impl Rng)
         fitting.swap(i, j);
     }
     fitting.truncate(SCORED_MAX);
-    let mut scored: Vec<_> = fitting
-        .into_iter()
-        .map(|c| (score(c), affinity(need.workload, need.slot, c.node), c.node))
-        .collect();
+    let mut scored: Vec<_> =
+        fitting.into_iter().map(|c| (score(c), affinity(need.workload, need.slot, c.node), c.node)).collect();
     scored.sort_unstable_by(|a, b| b.cmp(a));
     scored.into_iter().map(|(score, _, node)| (node, score)).collect()
 }
@@ -209,8 +207,10 @@ mod tests {
         let requires = Selector::default();
         let need = Need { workload: "w", slot: 1, requires: &requires, resources: Resources::default() };
         let candidates = [candidate(&labels, 1, 1), candidate(&labels, 2, 0), candidate(&labels, 3, 2)];
-        let order: Vec<_> =
-            choose(&need, &candidates, &mut ChaCha8Rng::from_seed([3; 32])).into_iter().map(|c| c.0.0[0]).collect();
+        let order: Vec<_> = choose(&need, &candidates, &mut ChaCha8Rng::from_seed([3; 32]))
+            .into_iter()
+            .map(|c| c.0.0[0])
+            .collect();
         assert_eq!(order, [2, 1, 3]);
     }
 }

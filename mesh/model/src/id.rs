@@ -186,7 +186,9 @@ impl<'de> Deserialize<'de> for WorkloadName {
 }
 
 /// One run of a component on this node: unique for the life of the node's store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize,
+)]
 #[cbor(transparent)]
 #[serde(transparent)]
 pub struct InstanceId(#[n(0)] pub u64);

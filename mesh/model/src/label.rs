@@ -20,7 +20,9 @@ pub enum LabelError {
     )]
     Word(String),
     /// Not a condition.
-    #[error("{0:?} is no condition: write key, !key, key=value, key!=value, key in (a, b) or key notin (a, b)")]
+    #[error(
+        "{0:?} is no condition: write key, !key, key=value, key!=value, key in (a, b) or key notin (a, b)"
+    )]
     Condition(String),
     /// More than the named bound.
     #[error("more than {0} {1}")]
@@ -200,8 +202,7 @@ impl FromStr for Term {
         }
         if let Some((head, list)) = text.split_once('(') {
             let list = list.strip_suffix(')').ok_or_else(bad)?;
-            let values =
-                list.split(',').map(|v| word(v.trim())).collect::<Result<Vec<_>, _>>()?;
+            let values = list.split(',').map(|v| word(v.trim())).collect::<Result<Vec<_>, _>>()?;
             if values.len() > limit::SELECTOR_VALUES_MAX {
                 return Err(LabelError::TooMany(limit::SELECTOR_VALUES_MAX, "values"));
             }

@@ -22,6 +22,8 @@ pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 pub const RECORDS_MAX: usize = 100_000;
 /// Records of one author and kind that a node holds.
 pub const RECORDS_PER_AUTHOR_MAX: usize = 20_000;
+/// Bytes of records of one author that a node holds.
+pub const RECORD_BYTES_PER_AUTHOR_MAX: usize = 64 * 1024 * 1024;
 /// Members of one zone.
 pub const MEMBERS_MAX: usize = 1_024;
 /// Addresses that one node publishes.

@@ -104,7 +104,9 @@ impl<'b, C> Decode<'b, C> for Slots {
             let range = range?;
             let in_order = ranges.last().is_none_or(|last| last.end < range.start);
             if !in_order || range.start >= range.end || range.end > limit::REPLICAS_MAX {
-                return Err(minicbor::decode::Error::message("slot ranges are not in order or out of bounds"));
+                return Err(minicbor::decode::Error::message(
+                    "slot ranges are not in order or out of bounds",
+                ));
             }
             if ranges.len() == limit::SLOT_RANGES_MAX {
                 return Err(minicbor::decode::Error::message("too many slot ranges"));

@@ -30,15 +30,23 @@ pub enum Merge {
 #[derive(Debug, Default, Clone)]
 pub struct Store {
     records: BTreeMap<RecordId, Record>,
-    by_author: BTreeMap<PublicKey, usize>,
+    by_author: BTreeMap<PublicKey, Share>,
     barred: BTreeSet<PublicKey>,
+}
+
+/// What one author takes of the store.
+#[derive(Debug, Default, Clone, Copy)]
+struct Share {
+    records: usize,
+    bytes: usize,
 }
 
 impl Store {
     /// Takes a verified, authorised record in. Commutative, associative and idempotent.
     pub fn merge(&mut self, record: Record) -> Merge {
         let author = record.id().author;
-        if self.barred.contains(&author) {
+        // What the roots said counts also where the one that wrapped it is revoked.
+        if self.barred.contains(&author) && record.id().kind != RecordKind::TRUST {
             return Merge::Barred;
         }
         if let Some(held) = self.records.get_mut(record.id()) {
@@ -48,14 +56,24 @@ impl Store {
             if !record.supersedes(held) {
                 return Merge::Stale;
             }
+            let (old, new) = (held.bytes().len(), record.bytes().len());
+            let share = self.by_author.entry(author).or_default();
+            if share.bytes - old + new > limit::RECORD_BYTES_PER_AUTHOR_MAX {
+                return Merge::Full;
+            }
+            share.bytes = share.bytes - old + new;
             *held = record;
             return Merge::Applied { replaced: true };
         }
         let share = self.by_author.entry(author).or_default();
-        if *share >= limit::RECORDS_PER_AUTHOR_MAX || self.records.len() >= limit::RECORDS_MAX {
+        let bytes = share.bytes + record.bytes().len();
+        let full = share.records >= limit::RECORDS_PER_AUTHOR_MAX
+            || bytes > limit::RECORD_BYTES_PER_AUTHOR_MAX
+            || self.records.len() >= limit::RECORDS_MAX;
+        if full {
             return Merge::Full;
         }
-        *share += 1;
+        *share = Share { records: share.records + 1, bytes };
         self.records.insert(record.id().clone(), record);
         Merge::Applied { replaced: false }
     }
@@ -64,7 +82,12 @@ impl Store {
     /// Returns the identities that went.
     pub fn bar(&mut self, author: PublicKey) -> Vec<RecordId> {
         self.barred.insert(author);
-        let gone: Vec<RecordId> = self.records.keys().filter(|id| id.author == author).cloned().collect();
+        let gone: Vec<RecordId> = self
+            .records
+            .keys()
+            .filter(|id| id.author == author && id.kind != RecordKind::TRUST)
+            .cloned()
+            .collect();
         for id in &gone {
             self.remove(id);
         }
@@ -110,17 +133,19 @@ impl Store {
     }
 
     /// When a record stops to hold: a node's by its refresh, a claim with its
-    /// holder's node record, all others never.
+    /// holder's node record, what is to be kept never.
     pub fn expires(&self, record: &Record) -> Option<Wall> {
         let author = record.id().author;
         match record.id().kind {
             RecordKind::NODE => Some(record.hlc().wall + NODE_RECORD_LIFE),
-            RecordKind::CLAIM => {
+            RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => None,
+            // A claim, and what only a newer version understands.
+            _ => {
                 let node = RecordId { kind: RecordKind::NODE, key: author.to_string(), author };
-                let lives = self.get(&node).map_or(record.hlc().wall, |n| n.hlc().wall.max(record.hlc().wall));
+                let lives =
+                    self.get(&node).map_or(record.hlc().wall, |n| n.hlc().wall.max(record.hlc().wall));
                 Some(lives + NODE_RECORD_LIFE)
             }
-            _ => None,
         }
     }
 
@@ -145,10 +170,11 @@ impl Store {
     }
 
     fn remove(&mut self, id: &RecordId) {
-        if self.records.remove(id).is_some()
+        if let Some(record) = self.records.remove(id)
             && let Some(share) = self.by_author.get_mut(&id.author)
         {
-            *share -= 1;
+            share.records -= 1;
+            share.bytes -= record.bytes().len();
         }
     }
 }

@@ -20,6 +20,7 @@ use minicbor::{Decode, Encode};
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Hash, Wall, limit};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The protocol version that this code speaks; it talks with the one before it.
@@ -28,6 +29,8 @@ pub const SYNC_VERSION: u16 = 1;
 pub const ROUNDS_MAX: u32 = 64;
 /// Record bytes in one frame, a single record aside.
 const RECORDS_FRAME_BYTES: usize = 512 * 1024;
+/// Record bytes that one session carries each way; what is left is the next one's.
+const SESSION_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Digests that one frame may ask for.
 const WANT_MAX: usize = limit::RECORDS_MAX;
 
@@ -209,8 +212,7 @@ impl Session {
             Some(ranges) => vec![wire::encode(&Frame::Ranges { now, ranges: ranges.into() })],
             None => {
                 self.phase = Phase::AwaitRecords;
-                let (give, want) =
-                    (std::mem::take(&mut self.peer_lacks), std::mem::take(&mut self.we_lack));
+                let (give, want) = (std::mem::take(&mut self.peer_lacks), std::mem::take(&mut self.we_lack));
                 self.records(&give, want)
             }
         };
@@ -219,12 +221,18 @@ impl Session {
 
     /// The bodies of these digests in frames of bounded size; the last frame asks for `want`.
     fn records(&self, give: &[Hash], want: Vec<Hash>) -> Vec<Vec<u8>> {
-        let (mut frames, mut records, mut size) = (Vec::new(), Vec::new(), 0);
-        let held = give.iter().take(WANT_MAX).filter_map(|digest| {
+        let (mut frames, mut records, mut size, mut total) = (Vec::new(), Vec::new(), 0, 0);
+        // Each once, however often it was asked for.
+        let give: BTreeSet<&Hash> = give.iter().take(WANT_MAX).collect();
+        let held = give.into_iter().filter_map(|digest| {
             let at = self.snapshot.binary_search_by_key(digest, |(d, _)| *d).ok()?;
             Some(&self.snapshot[at].1)
         });
         for bytes in held {
+            total += bytes.len();
+            if total > SESSION_BYTES_MAX {
+                break;
+            }
             if size + bytes.len() > RECORDS_FRAME_BYTES && !records.is_empty() {
                 let records = std::mem::take(&mut records);
                 frames.push(wire::encode(&Frame::Records { records, want: Vec::new(), last: false }));

@@ -199,8 +199,10 @@ pub fn linked(
     let address = there.local_address().expect("an address");
     let peer = PeerAddress { node: there.id(), addresses: vec![address] };
     drop(gate.0.set(end(there, Some(service))));
-    here.dial(peer);
-    clients.block_on(async { while !matches!(here_events.recv().await, Some(NetEvent::LinkUp { .. })) {} });
+    clients.block_on(async {
+        here.dial(peer);
+        while !matches!(here_events.recv().await, Some(NetEvent::LinkUp { .. })) {}
+    });
     servers.spawn(async move { while there_events.recv().await.is_some() {} });
     clients.spawn(async move { while here_events.recv().await.is_some() {} });
     Caller { end: end(here, None), workload, _dirs: [here_dir, there_dir] }

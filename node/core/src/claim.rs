@@ -53,7 +53,10 @@ impl Claim {
         let mut joined: Vec<ClaimRange> = Vec::new();
         for range in ranges {
             match joined.last_mut() {
-                Some(last) if ClaimRange { slots: SlotRange { start: last.slots.end, ..range.slots }, ..*last } == range => {
+                Some(last)
+                    if ClaimRange { slots: SlotRange { start: last.slots.end, ..range.slots }, ..*last }
+                        == range =>
+                {
                     last.slots.end = range.slots.end;
                 }
                 _ => joined.push(range),

@@ -2,7 +2,7 @@
 //! never before what this node already saw, and corrected by the median of what
 //! three authenticated peers say. A node that boots in 1970 still works.
 
-use orbweave_model::{NodeId, Wall};
+use orbweave_model::{NodeId, Now, Wall, limit};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ pub const PEERS_MIN: usize = 3;
 const PEERS_MAX: usize = 16;
 /// A smaller difference is left alone.
 const TOLERANCE_MS: i64 = 5_000;
+/// A wall clock that moved so much more than the monotonic one was set.
+const STEP_MS: i64 = 2_000;
 
 /// Wall time as this node believes it.
 #[derive(Debug, Default)]
@@ -32,7 +34,8 @@ impl Clock {
     /// The operating system shows a time that lies before what this node already saw:
     /// it is wrong, and goes on from there until a peer knows better.
     pub fn start(&mut self, wall: Wall) {
-        if self.read(wall) > wall {
+        // Readings of peers may have been a little ahead.
+        if self.read(wall) > wall + limit::CLOCK_AHEAD_MAX * 2 {
             self.offset_ms = i64::try_from(self.floor.0.saturating_sub(wall.0)).unwrap_or(i64::MAX);
             self.lost = true;
         }
@@ -46,6 +49,26 @@ impl Clock {
     /// Takes note of what was written down at this time: the clock does not go behind it.
     pub fn raise(&mut self, seen: Wall) {
         self.floor = self.floor.max(seen);
+    }
+
+    /// Both clocks went on. Where the wall clock was set meanwhile, what peers said
+    /// of it is as much off as it was moved.
+    pub fn advanced(&mut self, before: Now, now: Now) {
+        let passed = i128::from(now.mono.0.saturating_sub(before.mono.0) / 1_000_000);
+        let step = i128::from(now.wall.0) - i128::from(before.wall.0) - passed;
+        let step = i64::try_from(step).unwrap_or(0);
+        if step.abs() > STEP_MS {
+            for ahead in self.ahead_ms.values_mut() {
+                *ahead = ahead.saturating_sub(step);
+            }
+            if self.lost || self.ahead_ms.len() >= PEERS_MIN {
+                self.offset_ms = self.offset_ms.saturating_sub(step);
+            }
+            // A lost clock that was set is believed, if time does not go back by it.
+            if self.lost && self.offset_ms <= 0 {
+                (self.offset_ms, self.lost) = (0, false);
+            }
+        }
     }
 
     /// An authenticated peer told its time.

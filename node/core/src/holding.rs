@@ -190,7 +190,7 @@ impl Node {
     }
 
     /// Says which slots of a workload this node holds now.
-    fn publish_claim(&mut self, name: &WorkloadName, promises: Vec<Promise>) {
+    pub(crate) fn publish_claim(&mut self, name: &WorkloadName, promises: Vec<Promise>) {
         let first = (name.clone(), 0);
         let mine = self.held.range(first..).take_while(|((n, _), _)| n == name);
         let claim = Claim::of(mine.map(|((_, slot), h)| {
@@ -253,7 +253,9 @@ impl Node {
         let generation = desired.spec.generation;
         let Some(held) = self.held.get_mut(key) else { return };
         // A generation that changes nothing for an instance leaves it alone.
-        if let Some(run) = held.current.as_mut().filter(|r| r.run_key == run_key && r.generation != generation) {
+        if let Some(run) =
+            held.current.as_mut().filter(|r| r.run_key == run_key && r.generation != generation)
+        {
             run.generation = generation;
             return self.publish_claim(&key.0, Vec::new());
         }
@@ -391,7 +393,8 @@ impl Node {
                     self.publish_claim(&key.0, Vec::new());
                 }
                 // What was to take its place anyway goes on coming.
-                if !self.held.get(&key).is_some_and(|h| h.coming.as_ref().is_some_and(|r| r.instance != instance)) {
+                let coming = self.held.get(&key).and_then(|h| h.coming.as_ref());
+                if coming.is_none_or(|run| run.instance == instance) {
                     self.fail(&key, reason);
                 }
             }
@@ -480,10 +483,11 @@ impl Node {
 
     /// What is free here, and how much is held.
     pub(crate) fn load_now(&self) -> Load {
-        let used = self.held.keys().filter_map(|(name, _)| self.desired.get(name)).fold(
-            Resources::default(),
-            |sum, desired| sum.plus(&per_replica(&desired.spec.need)),
-        );
+        let used = self
+            .held
+            .keys()
+            .filter_map(|(name, _)| self.desired.get(name))
+            .fold(Resources::default(), |sum, desired| sum.plus(&per_replica(&desired.spec.need)));
         Load { free: self.info.capacity.minus(&used), slots: self.held.len() as u32 }
     }
 }

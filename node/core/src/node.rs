@@ -14,9 +14,11 @@ use crate::view::Desired;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
-use orbweave_model::{Hash, Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit};
+use orbweave_model::{
+    Hash, Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit,
+};
 use orbweave_state::membership::{Membership, MembershipConfig, Timing};
-use orbweave_state::record::RecordId;
+use orbweave_state::record::{Record, RecordId};
 use orbweave_state::store::Store;
 use orbweave_state::sync::Session;
 use orbweave_trust::{
@@ -90,7 +92,9 @@ pub enum StartError {
     #[error("the certificate is for node {0}, and the key in this directory is another")]
     OtherNode(NodeId),
     /// What the store holds of the node itself is no good.
-    #[error("the store's own entry cannot be read: {0}; the store was written by another program or is damaged")]
+    #[error(
+        "the store's own entry cannot be read: {0}; the store was written by another program or is damaged"
+    )]
     Own(WireError),
 }
 
@@ -126,7 +130,9 @@ pub struct Node {
     pub(crate) clock: Clock,
     pub(crate) hlc: HlcClock,
     pub(crate) store: Store,
-    pub(crate) held_back: BTreeMap<RecordId, Vec<u8>>,
+    pub(crate) held_back: BTreeMap<RecordId, Record>,
+    /// What is on its way to the disk, the newest of each identity.
+    pub(crate) pending: BTreeMap<RecordId, (Hlc, Hash)>,
 
     pub(crate) nodes: BTreeMap<NodeId, NodeInfo>,
     pub(crate) certificates: BTreeMap<NodeId, Certificate>,
@@ -168,7 +174,9 @@ impl Node {
         let (mesh, genesis) = Genesis::verify(&config.genesis, None, &*config.check)?;
         let mut authority = Authority::new(mesh, genesis);
         let own: Own = match &restored.own {
-            Some(bytes) => wire::decode_open("the node's own entry", bytes, usize::MAX).map_err(StartError::Own)?,
+            Some(bytes) => {
+                wire::decode_open("the node's own entry", bytes, usize::MAX).map_err(StartError::Own)?
+            }
             None => Own::default(),
         };
         let guard = match &own.guard {
@@ -207,8 +215,7 @@ impl Node {
             MembershipConfig { me, generation, seed: membership_seed, timing: config.timing },
             now.mono,
         );
-        let addresses =
-            config.addresses.iter().take(limit::ADDRESSES_MAX).map(ToString::to_string).collect();
+        let addresses = config.addresses.iter().take(limit::ADDRESSES_MAX).map(ToString::to_string).collect();
         let info = NodeInfo {
             generation,
             addresses,
@@ -234,6 +241,7 @@ impl Node {
             hlc: HlcClock::after(written.unwrap_or_default().max(own.hlc)),
             store: Store::default(),
             held_back: BTreeMap::new(),
+            pending: BTreeMap::new(),
             nodes: BTreeMap::new(),
             certificates: BTreeMap::from([(me, certificate)]),
             desired: BTreeMap::new(),
@@ -319,6 +327,7 @@ impl Node {
     }
 
     fn wake(&mut self, now: Now) {
+        self.clock.advanced(self.now, now);
         if now.mono > self.next_tick + FROZEN {
             // Frozen, not late: what it believed of others is as old as its sleep.
             self.settled_at = now.mono + SETTLE;
@@ -332,6 +341,7 @@ impl Node {
         self.drain_membership();
         if self.now.mono >= self.next_tick {
             self.next_tick = self.now.mono + TICK;
+            self.close_stale_sessions();
             self.tick_records();
             self.tick_renewals();
             self.tick_peers();
@@ -407,7 +417,7 @@ impl Node {
         Duration::from_millis(self.rng.random_range(from..=to.max(from)))
     }
 
-    fn on_leave(&mut self) {
+    pub(crate) fn on_leave(&mut self) {
         self.leaving = true;
         self.give_all_up();
         self.membership.leave(self.now.mono);

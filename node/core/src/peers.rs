@@ -45,7 +45,9 @@ impl Node {
         entry.next_dial = None;
         entry.heard = Some(self.now.mono);
         self.membership.set_rtt(peer, rtt);
-        self.notify(Event::new(EventKind::LinkUp, format!("a link to {} is up", self.name(peer))).about(peer));
+        self.notify(
+            Event::new(EventKind::LinkUp, format!("a link to {} is up", self.name(peer))).about(peer),
+        );
         // One side begins, and both learn.
         if self.me < peer {
             self.sync_with(peer);
@@ -79,7 +81,10 @@ impl Node {
             return;
         }
         if !self.peers.contains_key(&peer) && self.peers.len() >= limit::MEMBERS_MAX {
-            return;
+            // Hearsay makes room: a name that never linked and has no record goes first.
+            let hearsay = self.peers.iter().find(|(id, p)| !p.up && !self.nodes.contains_key(id));
+            let Some((&gone, _)) = hearsay else { return };
+            self.peers.remove(&gone);
         }
         let entry = self.peers.entry(peer).or_default();
         for address in addresses {
@@ -114,15 +119,13 @@ impl Node {
 
     pub(crate) fn on_node_info(&mut self, node: NodeId, info: NodeInfo) {
         self.membership.set_known_generation(node, info.generation);
-        if let Ok(certificate) = orbweave_trust::Certificate::verify(
-            &info.certificate,
-            &self.authority,
-            self.wall(),
-            &*self.check,
-        ) {
+        if let Ok(certificate) =
+            orbweave_trust::Certificate::verify(&info.certificate, &self.authority, self.wall(), &*self.check)
+        {
             self.certificates.insert(node, certificate);
         }
         let labels_changed = self.nodes.get(&node).is_none_or(|old| old.labels != info.labels);
+        let published = info.socket_addresses();
         self.nodes.insert(node, info);
         if labels_changed {
             self.dirty.extend(self.desired.keys().cloned());
@@ -176,7 +179,8 @@ impl Node {
                 Event::new(EventKind::MemberUp, format!("{} is alive", self.name(node))).about(node)
             }
             E::Suspect { node } => {
-                Event::new(EventKind::MemberSuspect, format!("{} missed its probes", self.name(node))).about(node)
+                Event::new(EventKind::MemberSuspect, format!("{} missed its probes", self.name(node)))
+                    .about(node)
             }
             E::Down { node, cause, .. } => {
                 let cause = match cause {

@@ -1,14 +1,14 @@
 //! This node as a placer: slots without a holder, offers, and what came of them.
 
 use crate::event::{Event, EventKind};
+use crate::io::Output;
 use crate::message::{Answer, Message, Offer};
 use crate::node::Node;
-use crate::io::Output;
 use orbweave_model::{Mono, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rank;
 use orbweave_scheduler::rivals::Phase;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Placer r of a slot waits r of these: long enough that the one before it has been heard.
@@ -23,6 +23,10 @@ const PASS_OVER: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 /// What a candidate said of itself beats hearsay for this long.
 const FRESH: Duration = Duration::from_secs(3);
+/// Offers of this node that wait for an answer or a claim.
+const OFFERS_MAX: u32 = 64;
+/// When that many are under way, the next slots have their turn after this.
+const NEXT_TURN: Duration = Duration::from_millis(50);
 /// Those who would place a slot next and hear of a claim on it at once.
 const NEXT_PLACERS: usize = 3;
 
@@ -34,6 +38,9 @@ pub(crate) struct Vacancy {
     pub refused: BTreeMap<NodeId, (Verdict, Mono)>,
     rounds: u32,
 }
+
+/// Offers under way, by workload and candidate.
+pub(crate) type UnderWay = BTreeMap<(WorkloadName, NodeId), u32>;
 
 /// What a candidate said of itself in its last answer.
 #[derive(Debug)]
@@ -89,16 +96,45 @@ impl Node {
         let now = self.now.mono;
         let due: Vec<_> =
             self.vacancies.iter().filter(|(_, v)| v.next_at <= now).map(|(key, _)| key.clone()).collect();
+        if due.is_empty() {
+            return;
+        }
+        let mut under_way = UnderWay::new();
+        for ((name, _), vacancy) in &self.vacancies {
+            if let Some((_, to)) = vacancy.offer {
+                *under_way.entry((name.clone(), to)).or_default() += 1;
+            }
+        }
+        // Many slots are placed in turns, so that probes and peers are heard in between;
+        // and where one slot of a workload found no place, its others need not ask again.
+        let mut offers: u32 = under_way.values().sum();
+        let mut nowhere: BTreeSet<WorkloadName> = BTreeSet::new();
         for key in due {
-            self.place(&key);
+            if offers >= OFFERS_MAX || nowhere.contains(&key.0) {
+                let wait = if offers >= OFFERS_MAX { NEXT_TURN } else { LOOK_AGAIN.0 };
+                if let Some(vacancy) = self.vacancies.get_mut(&key) {
+                    vacancy.next_at = now + wait;
+                }
+            } else if self.place(&key, &mut under_way) {
+                offers += 1;
+            } else {
+                nowhere.insert(key.0);
+            }
         }
     }
 
-    fn place(&mut self, key: &(WorkloadName, u32)) {
+    /// Offers a slot to the best candidate; whether there was one.
+    fn place(&mut self, key: &(WorkloadName, u32), under_way: &mut UnderWay) -> bool {
         let (name, slot) = (&key.0, key.1);
         let now = self.now.mono;
-        let Some(vacancy) = self.vacancies.get_mut(key) else { return };
+        let Some(vacancy) = self.vacancies.get_mut(key) else { return false };
+        if now < self.settled_at {
+            // It was opened before the node was frozen, or buried: look around first.
+            vacancy.next_at = self.settled_at;
+            return false;
+        }
         if let Some((_, to)) = vacancy.offer.take() {
+            under_way.entry((name.clone(), to)).and_modify(|n| *n = n.saturating_sub(1));
             // Said yes and was never seen, or said nothing.
             vacancy.refused.insert(to, (Verdict::Unknown, now + PASS_OVER));
         }
@@ -106,9 +142,9 @@ impl Node {
         let look_again = LOOK_AGAIN.0.saturating_mul(1 << vacancy.rounds.min(8)).min(LOOK_AGAIN.1);
         vacancy.next_at = now + look_again;
         vacancy.rounds += 1;
-        let Some(desired) = self.desired.get(name) else { return };
+        let Some(desired) = self.desired.get(name) else { return false };
         if desired.release.is_err() {
-            return;
+            return false;
         }
         let (spec, generation) = (desired.spec.clone(), desired.spec.generation);
         let need = Need {
@@ -119,14 +155,17 @@ impl Node {
         };
         let nodes: Vec<NodeId> = self.membership.alive().collect();
         let standbys = self.standbys(name);
-        let candidates: Vec<Candidate> =
-            nodes.iter().filter_map(|&n| self.candidate(n, key, self.known_refusal(key, n), &standbys)).collect();
+        let candidates: Vec<Candidate> = nodes
+            .iter()
+            .filter_map(|&n| self.candidate(n, key, self.known_refusal(key, n), &standbys, under_way))
+            .collect();
         // Drawn before `self` is borrowed again; the generator moves on all the same.
         let mut rng = self.rng.clone();
         let best = candidate::choose(&need, &candidates, &mut rng).into_iter().next();
         let held = best.and_then(|(n, _)| candidates.iter().find(|c| c.node == n)).map_or(0, |c| c.held);
         self.rng = rng;
-        let Some((to, score)) = best else { return };
+        let Some((to, score)) = best else { return false };
+        *under_way.entry((name.clone(), to)).or_default() += 1;
 
         self.offer_count += 1;
         let offer = Offer {
@@ -150,6 +189,7 @@ impl Node {
         } else {
             self.outputs.push_back(Output::Datagram { to, bytes: Message::Offer(offer).encode() });
         }
+        true
     }
 
     fn known_refusal(&self, key: &(WorkloadName, u32), node: NodeId) -> bool {
@@ -163,14 +203,11 @@ impl Node {
         key: &(WorkloadName, u32),
         avoid: bool,
         standbys: &[NodeId],
+        under_way: &UnderWay,
     ) -> Option<Candidate<'_>> {
         let info = self.nodes.get(&node)?;
         let name = &key.0;
-        let under_way = self
-            .vacancies
-            .iter()
-            .filter(|((w, s), v)| w == name && *s != key.1 && v.offer.is_some_and(|(_, to)| to == node))
-            .count() as u32;
+        let under_way = under_way.get(&(name.clone(), node)).copied().unwrap_or(0);
         if node == self.me {
             let load = self.load_now();
             return Some(Candidate {
@@ -195,8 +232,9 @@ impl Node {
             ready: standbys.contains(&node),
             labels: &info.labels,
             free,
-            held: self.held_by(name, node).max(held_fresh) + under_way,
-            load: load + under_way,
+            // Figures of a peer may be anything.
+            held: self.held_by(name, node).max(held_fresh).saturating_add(under_way),
+            load: load.saturating_add(under_way),
             rtt_us: rtt.map(|r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
             avoid: avoid || !self.peers.get(&node).is_some_and(|p| p.up),
         })
@@ -205,7 +243,8 @@ impl Node {
     pub(crate) fn on_answer(&mut self, from: NodeId, answer: Answer) {
         let now = self.now.mono;
         let Answer { id, verdict, free, held, load } = answer;
-        let Some((key, vacancy)) = self.vacancies.iter_mut().find(|(_, v)| v.offer == Some((id, from))) else {
+        let Some((key, vacancy)) = self.vacancies.iter_mut().find(|(_, v)| v.offer == Some((id, from)))
+        else {
             return;
         };
         let key = key.clone();

@@ -9,14 +9,18 @@ use crate::node::Node;
 use crate::node_info::NodeInfo;
 use crate::workload::WorkloadSpec;
 use minicbor::bytes::ByteVec;
-use orbweave_model::{MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
+use orbweave_model::{Hash, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind};
 use orbweave_state::store::{Merge, NODE_RECORD_LIFE};
-use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, SignatureCheck, TrustStatement};
+use orbweave_trust::{
+    Applied, Authority, Certificate, Release, Roles, SignatureCheck, TrustError, TrustStatement,
+};
 use std::time::Duration;
 
 /// Records from the future that are kept until their time comes.
 const HELD_BACK_MAX: usize = 1_024;
+/// Beyond this a record from the future is not kept.
+const HELD_BACK_FOR: Duration = Duration::from_secs(3600);
 /// A node record is renewed after a third of its life.
 const REFRESH: Duration = Duration::from_secs(NODE_RECORD_LIFE.as_secs() / 3);
 
@@ -100,6 +104,10 @@ impl Node {
                 self.index(&record);
             }
         }
+        // Judged again now that the claims are known: what was held may resume.
+        for name in self.claims.keys().cloned().collect::<Vec<_>>() {
+            self.review_workload(&name);
+        }
     }
 
     /// Records from a peer, in any order.
@@ -119,22 +127,24 @@ impl Node {
 
     fn take(&mut self, record: Record, way: Way) {
         let id = record.id().clone();
-        if self.store.get(&id).is_some_and(|held| !record.supersedes(held)) {
-            return;
-        }
-        if record.hlc().wall > self.wall() + limit::CLOCK_AHEAD_MAX {
-            if self.held_back.len() < HELD_BACK_MAX {
-                self.held_back.insert(id, record.bytes().to_vec());
-            }
+        if !self.is_news(&record) {
             return;
         }
         if let Err(why) = self.authorise(&record) {
             return self.refused(Some(id.author), why);
         }
+        let ahead = Duration::from_millis(record.hlc().wall.0.saturating_sub(self.wall().0));
+        if ahead > limit::CLOCK_AHEAD_MAX {
+            return self.hold_back(record, ahead);
+        }
         // Own records of a life that this store forgot would win over new ones.
         if id.author == self.me.into() {
             self.hlc.observe(record.hlc());
             if self.store.get(&id).is_none() && id.kind == RecordKind::CLAIM {
+                // Others must learn that this node no longer holds it.
+                if let Ok(name) = id.key.parse::<WorkloadName>() {
+                    self.publish_claim(&name, Vec::new());
+                }
                 return;
             }
         }
@@ -148,11 +158,29 @@ impl Node {
         }
     }
 
+    /// Whether a record is newer than what is held of its identity, and than what
+    /// is on its way to the disk.
+    fn is_news(&self, record: &Record) -> bool {
+        let pending = self.pending.get(record.id());
+        self.store.get(record.id()).is_none_or(|held| record.supersedes(held))
+            && pending.is_none_or(|pending| (record.hlc(), record.digest()) > *pending)
+    }
+
+    /// Keeps a record until its time comes; one too far ahead comes again by itself.
+    fn hold_back(&mut self, record: Record, ahead: Duration) {
+        let room = self.held_back.len() < HELD_BACK_MAX || self.held_back.contains_key(record.id());
+        let newer = self.held_back.get(record.id()).is_none_or(|held| record.supersedes(held));
+        if room && newer && ahead <= HELD_BACK_FOR {
+            self.held_back.insert(record.id().clone(), record);
+        }
+    }
+
     /// Whether a record's author may say this.
-    fn authorise(&mut self, record: &Record) -> Result<(), String> {
+    fn authorise(&self, record: &Record) -> Result<(), String> {
         let RecordId { kind, key, author } = record.id();
         let node = NodeId::from(*author);
-        if self.authority.is_revoked(author) {
+        // What the roots said counts, whoever of them wrapped it.
+        if *kind != RecordKind::TRUST && self.authority.is_revoked(author) {
             return Err("its author's key was revoked".to_owned());
         }
         match *kind {
@@ -164,7 +192,11 @@ impl Node {
                 let certificate =
                     Certificate::verify(&info.certificate, &self.authority, self.wall(), &*self.check)
                         .map_err(|e| e.to_string())?;
-                if certificate.node == node { Ok(()) } else { Err("the certificate of another node".to_owned()) }
+                if certificate.node == node {
+                    Ok(())
+                } else {
+                    Err("the certificate of another node".to_owned())
+                }
             }
             RecordKind::CLAIM => {
                 self.known_member(node)?;
@@ -179,12 +211,19 @@ impl Node {
                 WorkloadSpec::decode(record.body()).map(drop).map_err(|e| e.to_string())
             }
             RecordKind::TRUST => {
-                let applied =
-                    self.authority.apply(record.body(), &*self.check).map_err(|e| e.to_string())?;
-                if let Applied::Changed(TrustStatement::Revoke { key }) = applied {
-                    self.evict(key);
+                // Named by its content and wrapped by a root: nobody can multiply it.
+                if *key != Hash::of(record.body()).to_string() {
+                    return Err("a trust record that is not named by its document".to_owned());
                 }
-                Ok(())
+                if !self.authority.genesis().roots.contains(author) {
+                    return Err("a trust record that no root wrapped".to_owned());
+                }
+                let genesis = self.authority.genesis();
+                match TrustStatement::verify(record.body(), self.mesh, genesis, &*self.check) {
+                    // Of a newer version: kept for those who understand it.
+                    Ok(_) | Err(TrustError::UnknownKind { .. }) => Ok(()),
+                    Err(error) => Err(error.to_string()),
+                }
             }
             RecordKind::CERTIFICATE => self.authorise_renewal(key, author, record.body()),
             // Of a newer version: kept and forwarded for those who understand it.
@@ -193,7 +232,11 @@ impl Node {
     }
 
     fn known_member(&self, node: NodeId) -> Result<(), String> {
-        if self.nodes.contains_key(&node) { Ok(()) } else { Err("its author has no node record here".to_owned()) }
+        if self.nodes.contains_key(&node) {
+            Ok(())
+        } else {
+            Err("its author has no node record here".to_owned())
+        }
     }
 
     /// What the node derives from a record that now holds.
@@ -216,6 +259,12 @@ impl Node {
                     self.on_claim(name, node, claim);
                 }
             }
+            RecordKind::TRUST => {
+                let applied = self.authority.apply(record.body(), &*self.check);
+                if let Ok(Applied::Changed(TrustStatement::Revoke { key })) = applied {
+                    self.evict(key);
+                }
+            }
             RecordKind::CERTIFICATE if *key == self.me.to_string() => self.adopt_renewal(record.body()),
             _ => {}
         }
@@ -227,6 +276,9 @@ impl Node {
         match id.kind {
             RecordKind::NODE => {
                 self.nodes.remove(&node);
+                if node != self.me {
+                    self.certificates.remove(&node);
+                }
             }
             RecordKind::CLAIM => {
                 if let Ok(name) = id.key.parse::<WorkloadName>() {
@@ -258,12 +310,16 @@ impl Node {
 
     pub(crate) fn stage(&mut self, record: Record, promises: Vec<Promise>) {
         self.write(&record);
+        self.pending.insert(record.id().clone(), (record.hlc(), record.digest()));
         self.staged.push(Staged { record, promises });
     }
 
     /// A staged record became durable.
     pub(crate) fn make_visible(&mut self, staged: Staged) {
         let Staged { record, promises } = staged;
+        if self.pending.get(record.id()) == Some(&(record.hlc(), record.digest())) {
+            self.pending.remove(record.id());
+        }
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.index(&record);
             if self.gossip {
@@ -307,7 +363,9 @@ impl Node {
     fn examine(&mut self, bytes: &[u8]) -> Result<Record, String> {
         let record = Record::open(bytes, self.mesh, &*self.check).map_err(|e| e.to_string())?;
         if record.hlc().wall > self.wall() + limit::CLOCK_AHEAD_MAX {
-            return Err("it is dated ahead of this node's clock: set the clock of the machine that signed it".into());
+            return Err(
+                "it is dated ahead of this node's clock: set the clock of the machine that signed it".into(),
+            );
         }
         self.authorise(&record)?;
         if record.id().kind == RecordKind::WORKLOAD {
@@ -317,24 +375,21 @@ impl Node {
                     .map_err(|e| e.to_string())?;
             }
         }
-        let staged = self.batches.values().flatten().chain(&self.staged).map(|s| &s.record);
-        let rival = staged.filter(|r| r.id() == record.id()).chain(self.store.get(record.id()));
-        if rival.into_iter().any(|held| !record.supersedes(held)) {
-            return Err("a newer specification of this workload is here already: read it and try again".into());
+        if self.is_news(&record) {
+            Ok(record)
+        } else {
+            Err("a newer specification of this workload is here already: read it and try again".into())
         }
-        Ok(record)
     }
 
     /// What is due: records whose time has come, ones whose time is over, our own anew.
     pub(crate) fn tick_records(&mut self) {
         let horizon = self.wall() + limit::CLOCK_AHEAD_MAX;
-        for bytes in std::mem::take(&mut self.held_back).into_values() {
-            if let Ok(record) = Record::open(&bytes, self.mesh, &*self.check) {
-                if record.hlc().wall > horizon {
-                    self.held_back.insert(record.id().clone(), bytes);
-                } else {
-                    self.take(record, Way::Direct);
-                }
+        for (id, record) in std::mem::take(&mut self.held_back) {
+            if record.hlc().wall > horizon {
+                self.held_back.insert(id, record);
+            } else {
+                self.take(record, Way::Direct);
             }
         }
         let now = self.wall();
@@ -367,6 +422,10 @@ impl Node {
             self.unindex(&id);
         }
         let peer = NodeId::from(key);
+        if peer == self.me {
+            // A known revocation always stops the work.
+            return self.on_leave();
+        }
         self.membership.forget(peer);
         self.peers.remove(&peer);
         self.outputs.push_back(Output::Evict { peer });
@@ -377,8 +436,7 @@ impl Node {
     }
 
     fn write(&mut self, record: &Record) {
-        self.writes
-            .push(Write::PutRecord { key: wire::encode(record.id()), value: record.bytes().to_vec() });
+        self.writes.push(Write::PutRecord { key: wire::encode(record.id()), value: record.bytes().to_vec() });
     }
 
     fn refused(&mut self, author: Option<PublicKey>, why: String) {
@@ -386,5 +444,4 @@ impl Node {
         event.about = author.map(NodeId::from);
         self.notify(event);
     }
-
 }

@@ -19,6 +19,7 @@ impl Node {
         let due: Vec<Certificate> = self
             .certificates
             .values()
+            .filter(|c| self.nodes.contains_key(&c.node))
             .filter(|c| c.renew_from() <= now && !self.authority.is_revoked(&c.node.into()))
             .filter(|c| self.newest_renewal(c.node).is_none_or(|newest| newest.renew_from() <= now))
             .cloned()
@@ -59,7 +60,9 @@ impl Node {
 
     /// Takes a renewed certificate of its own up.
     pub(crate) fn adopt_renewal(&mut self, body: &[u8]) {
-        let Ok(renewed) = Certificate::verify(body, &self.authority, self.wall(), &*self.check) else { return };
+        let Ok(renewed) = Certificate::verify(body, &self.authority, self.wall(), &*self.check) else {
+            return;
+        };
         let newer = self.certificates.get(&self.me).is_none_or(|own| renewed.serial > own.serial);
         if renewed.node == self.me && newer {
             self.info.certificate = body.to_vec().into();

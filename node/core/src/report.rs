@@ -4,7 +4,7 @@ use crate::holding::Stage;
 use crate::message::Load;
 use crate::node::Node;
 use crate::node_info::NodeInfo;
-use crate::placing::per_replica;
+use crate::placing::{UnderWay, per_replica};
 use crate::workload::{Route, WorkloadSpec};
 use orbweave_model::{Hash, Hlc, InstanceId, MeshId, NodeId, Wall, WorkloadName};
 use orbweave_scheduler::candidate::{self, Need, Verdict};
@@ -222,7 +222,7 @@ impl Node {
                     resources: per_replica(&spec.need),
                 };
                 let judged = self
-                    .candidate(node, &(name.clone(), 0), false, &[])
+                    .candidate(node, &(name.clone(), 0), false, &[], &UnderWay::new())
                     .map_or(Verdict::Unknown, |c| candidate::judge(&need, &c));
                 match (judged, refused) {
                     (Verdict::Fits, Some(refused)) => (false, format!("refused a moment ago: {refused}")),

@@ -3,7 +3,7 @@
 use crate::io::{Output, SyncId};
 use crate::node::Node;
 use crate::records::Way;
-use orbweave_model::NodeId;
+use orbweave_model::{NodeId, limit};
 use orbweave_state::sync::Session;
 use rand::RngExt;
 use std::time::Duration;
@@ -16,13 +16,16 @@ const AFTER_NEWS: (Duration, Duration) = (Duration::from_millis(100), Duration::
 const SESSION_TIME: Duration = Duration::from_secs(60);
 /// Sessions at once that one peer began.
 const SESSIONS_PER_PEER_MAX: usize = 4;
-/// Sessions at once, those of peers included.
-const SESSIONS_MAX: usize = 64;
+/// Sessions at once that peers began.
+const FOREIGN_MAX: usize = 64;
+/// Sessions of our own at once.
+const OWN_MAX: usize = 16;
 
 impl Node {
     /// Begins a reconciliation with this peer.
     pub(crate) fn sync_with(&mut self, peer: NodeId) {
-        if self.sessions.len() >= SESSIONS_MAX || self.sessions.keys().any(|id| id.ours && id.peer == peer) {
+        let mut own = self.sessions.keys().filter(|id| id.ours);
+        if own.clone().count() >= OWN_MAX || own.any(|id| id.peer == peer) {
             return;
         }
         let wall = self.wall();
@@ -47,11 +50,6 @@ impl Node {
             return;
         }
         self.next_sync = self.now.mono + self.jitter(EVERY.0, EVERY.1);
-        let now = self.now.mono;
-        for id in self.sessions.iter().filter(|(_, (_, end))| *end < now).map(|(id, _)| *id).collect::<Vec<_>>()
-        {
-            self.close(id);
-        }
         let up: Vec<NodeId> = self.linked().collect();
         if !up.is_empty() {
             let peer = up[self.rng.random_range(0..up.len())];
@@ -59,10 +57,19 @@ impl Node {
         }
     }
 
+    pub(crate) fn close_stale_sessions(&mut self) {
+        let now = self.now.mono;
+        let stale = self.sessions.iter().filter(|(_, (_, end))| *end < now);
+        for id in stale.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.close(id);
+        }
+    }
+
     pub(crate) fn on_sync(&mut self, id: SyncId, bytes: &[u8]) {
         if !id.ours && !self.sessions.contains_key(&id) {
-            let of_peer = self.sessions.keys().filter(|other| !other.ours && other.peer == id.peer).count();
-            if self.sessions.len() >= SESSIONS_MAX || of_peer >= SESSIONS_PER_PEER_MAX {
+            let foreign = self.sessions.keys().filter(|other| !other.ours);
+            let of_peer = foreign.clone().filter(|other| other.peer == id.peer).count();
+            if foreign.count() >= FOREIGN_MAX || of_peer >= SESSIONS_PER_PEER_MAX {
                 return self.outputs.push_back(Output::SyncClose { id });
             }
             self.sessions.insert(id, (Session::respond(), self.now.mono + SESSION_TIME));
@@ -75,6 +82,10 @@ impl Node {
         }
         if let Some(theirs) = step.peer_now {
             self.clock.peer_says(id.peer, self.now.wall, theirs);
+            // What this node said by the wrong clock is long over for others: it says it again.
+            if self.wall() > wall + limit::CLOCK_AHEAD_MAX {
+                self.next_refresh = self.now.mono;
+            }
         }
         self.take_all(step.received, Way::Direct);
         if step.finished {

@@ -73,7 +73,8 @@ impl Node {
                 Event::new(EventKind::WorkloadAccepted, text).of(name)
             });
             if let Some(why) = refusal {
-                let event = Event::new(EventKind::ReleaseRefused, format!("the release of {name} is refused"));
+                let event =
+                    Event::new(EventKind::ReleaseRefused, format!("the release of {name} is refused"));
                 self.notify(event.of(name).because(why));
             }
             self.outputs.push_back(crate::io::Output::RoutesChanged);

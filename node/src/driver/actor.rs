@@ -14,7 +14,7 @@ use orbweave_wasm::Runtime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Inputs that are taken before a waiting timeout is looked at.
 const BURST: usize = 64;
@@ -49,7 +49,8 @@ pub struct Actor {
     node: Node,
     handle: NodeHandle,
     writer: Writer,
-    durable: mpsc::Receiver<BatchId>,
+    durable: watch::Receiver<BatchId>,
+    reported: u64,
     executor: Executor,
     streams: SyncStreams,
     commands: BTreeMap<CommandId, oneshot::Sender<Result<(), String>>>,
@@ -75,6 +76,7 @@ impl Actor {
             node,
             writer,
             durable,
+            reported: 0,
             executor: Executor::new(runtime, handle.clone()),
             streams: SyncStreams::new(handle.net().clone(), inbox),
             commands: BTreeMap::new(),
@@ -93,7 +95,13 @@ impl Actor {
     }
 
     /// Runs until it was told to stop and the node had the time to leave.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<Message>, mut events: mpsc::Receiver<NetEvent>) {
+    /// The result is whether the disk held.
+    pub async fn run(
+        mut self,
+        mut inbox: mpsc::Receiver<Message>,
+        mut events: mpsc::Receiver<NetEvent>,
+    ) -> bool {
+        let mut failed = false;
         self.drain().await;
         let mut measure = tokio::time::interval(MEASURE);
         measure.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -115,10 +123,16 @@ impl Actor {
                     let Some(event) = event else { break };
                     self.on_net(event);
                 }
-                Some(batch) = self.durable.recv() => self.input(Input::Persisted { batch }),
+                changed = self.durable.changed() => {
+                    if changed.is_err() {
+                        failed = true;
+                        break;
+                    }
+                }
                 () = tokio::time::sleep_until(deadline) => {}
                 _ = measure.tick() => self.measure(),
             }
+            self.report_durable();
             // What has arrived comes before what is due: an answer that waits unread
             // would look like silence. But a flood cannot starve a timeout.
             for _ in 0..BURST {
@@ -138,6 +152,7 @@ impl Actor {
         self.executor.stop_all();
         self.writer.finish().await;
         self.handle.mark_stopped();
+        !failed
     }
 
     fn take(&mut self, message: Message) {
@@ -156,6 +171,15 @@ impl Actor {
                     self.input(Input::Leave);
                 }
             }
+        }
+    }
+
+    /// Batches have consecutive numbers and are written in order.
+    fn report_durable(&mut self) {
+        let durable = self.durable.borrow_and_update().0;
+        while self.reported < durable {
+            self.reported += 1;
+            self.input(Input::Persisted { batch: BatchId(self.reported) });
         }
     }
 
@@ -191,6 +215,13 @@ impl Actor {
 
     /// Carries out all that the node decided.
     async fn drain(&mut self) {
+        // The gate first: whom a revocation cuts off must not slip back in meanwhile.
+        let documents = self.node.authority().documents().count();
+        if documents != self.documents {
+            self.documents = documents;
+            self.handle.gate().set_authority(self.node.authority().clone());
+        }
+        self.handle.set_corrected_wall(self.node.corrected_wall());
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Datagram { to, bytes } => {
@@ -225,11 +256,6 @@ impl Actor {
             let reports = self.node.routes();
             self.handle.gate().set_components(self.node.components());
             self.handle.set_routes(view::route_table(reports));
-        }
-        let documents = self.node.authority().documents().count();
-        if documents != self.documents {
-            self.documents = documents;
-            self.handle.gate().set_authority(self.node.authority().clone());
         }
     }
 }

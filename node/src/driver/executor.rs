@@ -12,17 +12,22 @@ use orbweave_trust::Release;
 use orbweave_wasm::{InstanceLimits, Loaded, LogSink, LogStream, Runtime};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
 /// Memory of an instance whose manifest names none.
 const MEMORY_DEFAULT_BYTES: u64 = 128 << 20;
 
+/// A fetch is given up after this, and a second more for each so many bytes.
+const FETCH_TIME: Duration = Duration::from_secs(60);
+const FETCH_BYTES_PER_S_MIN: u64 = 64 * 1024;
+
 /// Starts and stops what the node decided to run.
 pub struct Executor {
     runtime: Arc<Runtime>,
     handle: NodeHandle,
-    starting: BTreeMap<InstanceId, AbortHandle>,
+    starting: BTreeMap<InstanceId, (AbortHandle, Arc<AtomicBool>)>,
 }
 
 impl Executor {
@@ -37,7 +42,16 @@ impl Executor {
         tokio::spawn(async move {
             let outcome = match handle.net().blob(hash).await {
                 Ok(Some(_)) => Ok(()),
-                _ => handle.net().fetch_blob(hash, size, &providers).await.map_err(|e| e.to_string()),
+                _ => {
+                    // What arrived is kept, so a slow fetch goes on from there next time.
+                    let patience = FETCH_TIME + Duration::from_secs(size / FETCH_BYTES_PER_S_MIN);
+                    match tokio::time::timeout(patience, handle.net().fetch_blob(hash, size, &providers))
+                        .await
+                    {
+                        Ok(fetched) => fetched.map_err(|e| e.to_string()),
+                        Err(_) => Err(format!("it was not here after {} s", patience.as_secs())),
+                    }
+                }
             };
             let _ = handle.inbox().send(Message::Input(Input::Blob { hash, outcome })).await;
         });
@@ -56,22 +70,25 @@ impl Executor {
 
     /// Runs a component that is here.
     pub fn start(&mut self, start: Start) {
-        self.starting.retain(|_, task| !task.is_finished());
+        self.starting.retain(|_, (task, _)| !task.is_finished());
         let instance = start.instance;
         let (runtime, handle) = (Arc::clone(&self.runtime), self.handle.clone());
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopped);
         let task = tokio::spawn(async move {
-            let event = match run(&runtime, &handle, start).await {
+            let event = match run(&runtime, &handle, start, &stopped).await {
                 Ok(()) => ExecutorEvent::Running,
                 Err(reason) => ExecutorEvent::Failed { reason },
             };
             report(&handle, instance, event).await;
         });
-        self.starting.insert(instance, task.abort_handle());
+        self.starting.insert(instance, (task.abort_handle(), stop));
     }
 
     /// Ends an instance. Calls under way finish on their own.
     pub fn stop(&mut self, instance: InstanceId) {
-        if let Some(task) = self.starting.remove(&instance) {
+        if let Some((task, stop)) = self.starting.remove(&instance) {
+            stop.store(true, Ordering::SeqCst);
             task.abort();
         }
         self.handle.remove_service(instance);
@@ -79,7 +96,8 @@ impl Executor {
 
     /// Ends all.
     pub fn stop_all(&mut self) {
-        for (_, task) in std::mem::take(&mut self.starting) {
+        for (_, (task, stop)) in std::mem::take(&mut self.starting) {
+            stop.store(true, Ordering::SeqCst);
             task.abort();
         }
         self.handle.remove_all_services();
@@ -104,7 +122,12 @@ async fn load(runtime: &Runtime, handle: &NodeHandle, release: &Release) -> Resu
 }
 
 /// Every step checks for itself; the imports are checked against what is granted.
-async fn run(runtime: &Arc<Runtime>, handle: &NodeHandle, start: Start) -> Result<(), String> {
+async fn run(
+    runtime: &Arc<Runtime>,
+    handle: &NodeHandle,
+    start: Start,
+    stopped: &AtomicBool,
+) -> Result<(), String> {
     let loaded = load(runtime, handle, &start.release).await?;
     let compiled = ExecutorEvent::Compiled { cached: loaded.from_cache(), took: loaded.compile_time() };
     report(handle, start.instance, compiled).await;
@@ -118,6 +141,11 @@ async fn run(runtime: &Arc<Runtime>, handle: &NodeHandle, start: Start) -> Resul
         .start(&loaded, limits, start.env.clone(), log_sink(handle, &start))
         .map_err(|e| e.to_string())?;
     handle.add_service(start.workload, start.slot, start.instance, service);
+    // An abort cannot reach between the last await and here: whoever stopped it
+    // either saw the service, or is seen now.
+    if stopped.load(Ordering::SeqCst) {
+        handle.remove_service(start.instance);
+    }
     Ok(())
 }
 

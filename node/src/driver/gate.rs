@@ -84,7 +84,9 @@ impl NodeGate {
         ttl: Duration,
     ) -> Result<String, String> {
         self.dir.read_key(KeyFile::Admission).map_err(|e| {
-            format!("this node cannot admit others ({e}); make the ticket on the node that holds admission.key")
+            format!(
+                "this node cannot admit others ({e}); make the ticket on the node that holds admission.key"
+            )
         })?;
         let token = random_bytes().map_err(|e| e.to_string())?;
         let expires = wall_now() + ttl;
@@ -106,7 +108,11 @@ impl Gate for NodeGate {
     fn admit(&self, peer: NodeId, hello: &[u8]) -> Result<(), String> {
         let hello = Hello::decode(hello).map_err(|e| e.to_string())?;
         if hello.mesh != self.mesh {
-            return Err(format!("it is of the mesh {}, and this is {}", hello.mesh.short(), self.mesh.short()));
+            return Err(format!(
+                "it is of the mesh {}, and this is {}",
+                hello.mesh.short(),
+                self.mesh.short()
+            ));
         }
         let authority = self.authority.load();
         let certificate = Certificate::verify(&hello.certificate, &authority, self.now(), &Strict)
@@ -145,7 +151,7 @@ impl Gate for NodeGate {
 impl NodeGate {
     fn now(&self) -> Wall {
         let corrected = self.handle.get().map(NodeHandle::corrected_wall).unwrap_or_default();
-        wall_now().max(corrected)
+        if corrected == Wall::default() { wall_now() } else { corrected }
     }
 }
 

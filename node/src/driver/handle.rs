@@ -182,6 +182,11 @@ impl NodeHandle {
         Wall(self.0.corrected.load(Ordering::Relaxed))
     }
 
+    /// The node corrected it.
+    pub fn set_corrected_wall(&self, wall: Wall) {
+        self.0.corrected.store(wall.0, Ordering::Relaxed);
+    }
+
     /// Keeps an event of the node and tells those who listen.
     pub fn record(&self, event: event::Event) {
         self.keep(view::event(wall_now().0, self.id(), event));
@@ -249,9 +254,7 @@ impl NodeHandle {
     /// Asks the node between two of its inputs.
     async fn ask<T: Send + 'static>(&self, question: impl FnOnce(&Node) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = oneshot::channel();
-        let handle = self.clone();
         let question = Box::new(move |node: &Node| {
-            handle.0.corrected.store(node.corrected_wall().0, Ordering::Relaxed);
             let _ = answer.send(question(node));
         });
         self.inbox().send(Message::Ask(question)).await.ok()?;
@@ -407,7 +410,9 @@ impl NodeHandle {
             ))
             .fix("hand in the component that was signed, or sign this one"));
         };
-        release.check_component(bytes.to_vec()).map(drop).map_err(|e| ApiError::refused(e.to_string()))
+        let checked = tokio::task::spawn_blocking(move || release.check_component(&bytes[..]).map(drop));
+        let checked = checked.await.map_err(|e| ApiError::internal(e.to_string()))?;
+        checked.map_err(|e| ApiError::refused(e.to_string()))
     }
 }
 

@@ -14,7 +14,11 @@ pub struct History<T> {
 impl<T: Clone> History<T> {
     /// Keeps the last `keep`.
     pub fn new(keep: usize) -> Self {
-        Self { last: Mutex::new(VecDeque::with_capacity(keep)), keep, sender: broadcast::channel(keep.max(1)).0 }
+        Self {
+            last: Mutex::new(VecDeque::with_capacity(keep)),
+            keep,
+            sender: broadcast::channel(keep.max(1)).0,
+        }
     }
 
     /// Adds one.

@@ -64,6 +64,11 @@ pub enum DriverError {
     /// The HTTP ingress.
     #[error("cannot listen on {0} for HTTP: {1}; choose another --port or stop what holds it")]
     Http(SocketAddr, std::io::Error),
+    /// The disk failed while the node ran. What was acknowledged before is on it.
+    #[error(
+        "the store could not be written, so the node stopped; make room or mend the disk, then start it again"
+    )]
+    Disk,
     /// The operating system's source of randomness.
     #[error("cannot draw random bytes: {0}")]
     Random(std::io::Error),
@@ -99,7 +104,11 @@ pub async fn run(
         key: key_again(&key),
         genesis: genesis.clone(),
         certificate: certificate.clone(),
-        admission: dir.key(KeyFile::Admission).exists().then(|| dir.read_key(KeyFile::Admission)).transpose()?,
+        admission: dir
+            .key(KeyFile::Admission)
+            .exists()
+            .then(|| dir.read_key(KeyFile::Admission))
+            .transpose()?,
         seed: random_bytes().map_err(DriverError::Random)?,
         zone: "default".to_owned(),
         labels: options.labels.clone(),
@@ -145,10 +154,10 @@ pub async fn run(
     let ingress = tokio::spawn(ingress::serve(handle.clone(), http, handle.stopped()));
     let actor = Actor::new(node, handle.clone(), storage, runtime, started);
     let _ = ready.send(handle);
-    actor.run(messages, events).await;
+    let disk_held = actor.run(messages, events).await;
     let _ = ingress.await;
     net.shutdown().await;
-    Ok(())
+    if disk_held { Ok(()) } else { Err(DriverError::Disk) }
 }
 
 /// A key is not `Clone` on purpose: each copy is a decision.
@@ -184,4 +193,3 @@ fn local_addresses() -> Vec<IpAddr> {
     found.truncate(orbweave_model::limit::ADDRESSES_MAX);
     found
 }
-

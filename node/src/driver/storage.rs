@@ -5,8 +5,7 @@ use orbweave_core::Restored;
 use orbweave_core::io::{BatchId, Write};
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
@@ -14,13 +13,8 @@ const OWN: TableDefinition<&str, &[u8]> = TableDefinition::new("own");
 const OWN_KEY: &str = "node";
 /// Batches that wait for the disk; the node waits beyond that.
 const QUEUE: usize = 1_024;
-/// Reports on the way to the node: as many as there can be batches under way, so that
-/// the writer never waits for a node that waits for the writer.
-const REPORTS: usize = QUEUE + 2 * GROUP;
 /// Batches that one transaction takes together.
 const GROUP: usize = 256;
-/// A failed transaction is tried again after this: a full disk may be emptied.
-const AGAIN: Duration = Duration::from_secs(1);
 /// What redb may keep in memory.
 const CACHE_BYTES: usize = 8 << 20;
 
@@ -115,10 +109,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins to write; each durable batch is reported, in order.
-    pub fn spawn(storage: Storage) -> (Self, mpsc::Receiver<BatchId>) {
+    /// Begins to write. The report is the last durable batch: batches are written in
+    /// order, so the writer never waits for whoever reads it. It ends when the disk fails.
+    pub fn spawn(storage: Storage) -> (Self, watch::Receiver<BatchId>) {
         let (queue, batches) = mpsc::channel(QUEUE);
-        let (done, reports) = mpsc::channel(REPORTS);
+        let (done, reports) = watch::channel(BatchId(0));
         (Self { queue, task: tokio::spawn(write(storage, batches, done)) }, reports)
     }
 
@@ -135,32 +130,28 @@ impl Writer {
 }
 
 async fn write(
-    storage: Storage,
+    mut storage: Storage,
     mut batches: mpsc::Receiver<(BatchId, Vec<Write>)>,
-    done: mpsc::Sender<BatchId>,
+    done: watch::Sender<BatchId>,
 ) {
-    let mut storage = storage;
     let mut group = Vec::new();
     while batches.recv_many(&mut group, GROUP).await > 0 {
-        loop {
-            let work = move || {
-                let result = storage.commit(group.iter().flat_map(|(_, writes)| writes));
-                (storage, group, result)
-            };
-            let Ok(worked) = tokio::task::spawn_blocking(work).await else { return };
-            let result;
-            (storage, group, result) = worked;
-            match result {
-                Ok(()) => break,
-                // Nothing of it is acknowledged, and nothing of it is given up.
-                Err(error) => tracing::error!(%error, "the store cannot be written; trying again"),
-            }
-            tokio::time::sleep(AGAIN).await;
+        let work = move || {
+            let result = storage.commit(group.iter().flat_map(|(_, writes)| writes));
+            (storage, group, result)
+        };
+        let Ok(worked) = tokio::task::spawn_blocking(work).await else { return };
+        let result;
+        (storage, group, result) = worked;
+        if let Err(error) = result {
+            // redb takes no more writes after one failed. Nothing of this batch was
+            // acknowledged; a node that cannot write must not go on promising.
+            return tracing::error!(%error, "the store cannot be written: the node stops");
         }
-        for (batch, _) in group.drain(..) {
-            // Nobody listens once the node has stopped; what is durable stays so.
-            let _ = done.send(batch).await;
+        if let Some((last, _)) = group.last() {
+            done.send_replace(*last);
         }
+        group.clear();
     }
 }
 

@@ -31,6 +31,10 @@ impl SyncStreams {
     /// Sends a frame; the first of one of ours opens its stream.
     pub fn send(&mut self, id: SyncId, bytes: Vec<u8>) {
         self.open.retain(|_, queue| !queue.is_closed());
+        if !id.ours && !self.open.contains_key(&id) {
+            // The peer's stream has ended meanwhile.
+            return;
+        }
         let queue = self.open.entry(id).or_insert_with(|| {
             let (queue, frames) = mpsc::channel(QUEUE);
             let (net, inbox) = (self.net.clone(), self.inbox.clone());

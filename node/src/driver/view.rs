@@ -2,7 +2,8 @@
 
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    InstanceView, MemberCounts, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView, Verdict, WorkloadView,
+    InstanceView, MemberCounts, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView, Verdict,
+    WorkloadView,
 };
 use crate::cli::UpOptions;
 use crate::ingress::{HttpRoute, Replica, RouteEntry, RouteTable};

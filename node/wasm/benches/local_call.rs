@@ -1,5 +1,7 @@
 //! A local call against its limit: raw wasmtime with an `InstancePre`, the same
-//! component, the same code, the same engine configuration, in the same run.
+//! component, the same code, the same engine configuration, in the same run. Against
+//! the synchronous call, which is the lower limit; the asynchronous one runs on a fiber,
+//! as calls of components do that import something.
 //!
 //! `cargo bench -p orbweave-wasm` (by hand; figures in docs/PERFORMANCE.md).
 
@@ -15,6 +17,7 @@ use tokio::runtime::Builder;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
+const ROUNDS: usize = 50_000;
 const WITHIN: Duration = Duration::from_secs(1);
 /// The committed component, and its function from a string to a string.
 const COMPONENT: &str = "greeter";
@@ -49,14 +52,18 @@ async fn raw_async(pre: &InstancePre<()>, greet: ComponentExportIndex) -> String
 }
 
 /// Interleaved, so that what disturbs one disturbs the other.
-fn ratio(rounds: usize, mut limit: impl FnMut(), mut ours: impl FnMut()) -> (Duration, Duration) {
+async fn ratio(
+    rounds: usize,
+    mut limit: impl AsyncFnMut() -> String,
+    mut ours: impl AsyncFnMut() -> usize,
+) -> (Duration, Duration) {
     let (mut of_limit, mut of_ours) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for _ in 0..rounds {
         let begun = Instant::now();
-        limit();
+        drop(limit().await);
         of_limit.push(begun.elapsed());
         let begun = Instant::now();
-        ours();
+        ours().await;
         of_ours.push(begun.elapsed());
     }
     of_limit.sort();
@@ -79,28 +86,24 @@ fn main() -> ExitCode {
     let greet = component.get_export_index(Some(&interface), FUNCTION).unwrap();
     let pre = Linker::<()>::new(&engine).instantiate_pre(&component).unwrap();
 
-    let encoded = || {
-        runtime.block_on(service.call_encoded(id, &params, WITHIN)).unwrap();
-    };
-    let in_wave = || {
-        runtime.block_on(service.call(FUNCTION, &wave, WITHIN)).unwrap();
-    };
-    let sync = || {
-        raw_sync(&pre, greet);
-    };
-    let fiber = || {
-        runtime.block_on(raw_async(&pre, greet));
-    };
+    let encoded = async || service.call_encoded(id, &params, WITHIN).await.unwrap().len();
+    let in_wave = async || service.call(FUNCTION, &wave, WITHIN).await.unwrap().len();
+    let sync = async || raw_sync(&pre, greet);
+    let fiber = async || raw_async(&pre, greet).await;
     let mut criterion = Criterion::default().configure_from_args();
-    criterion.bench_function("raw wasmtime, synchronous", |b| b.iter(sync));
-    criterion.bench_function("raw wasmtime, asynchronous", |b| b.iter(fiber));
-    criterion.bench_function("service, encoded", |b| b.iter(encoded));
-    criterion.bench_function("service, WAVE", |b| b.iter(in_wave));
-    for (name, (limit, ours)) in [
-        ("encoded against synchronous", ratio(50_000, sync, encoded)),
-        ("encoded against asynchronous", ratio(50_000, fiber, encoded)),
-        ("WAVE against synchronous", ratio(50_000, sync, in_wave)),
-    ] {
+    criterion.bench_function("raw wasmtime, synchronous", |b| b.to_async(&runtime).iter(sync));
+    criterion.bench_function("raw wasmtime, asynchronous", |b| b.to_async(&runtime).iter(fiber));
+    criterion.bench_function("service, encoded", |b| b.to_async(&runtime).iter(encoded));
+    criterion.bench_function("service, WAVE", |b| b.to_async(&runtime).iter(in_wave));
+    // All within the runtime, where a node's calls are: entering it is no part of a call.
+    let ratios = runtime.block_on(async {
+        [
+            ("encoded against synchronous", ratio(ROUNDS, sync, encoded).await),
+            ("encoded against asynchronous", ratio(ROUNDS, fiber, encoded).await),
+            ("WAVE against synchronous", ratio(ROUNDS, sync, in_wave).await),
+        ]
+    });
+    for (name, (limit, ours)) in ratios {
         let times = ours.as_secs_f64() / limit.as_secs_f64();
         println!("{name}: {ours:?} / {limit:?} = {times:.3}");
     }

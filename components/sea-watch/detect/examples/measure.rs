@@ -13,7 +13,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         settings.pfa = pfa.parse()?;
     }
     let report = detect(&image, &settings)?;
-    eprintln!("{} targets, threshold {:.2}, {} pixels tested", report.targets.len(), report.threshold, report.tested);
+    eprintln!(
+        "{} targets, threshold {:.2}, {} pixels tested",
+        report.targets.len(),
+        report.threshold,
+        report.tested
+    );
     let (raster, _) = decode(&image)?;
     let analysis = analyse(&raster, &settings)?;
     eprintln!("{:?}", analysis.tail);
@@ -28,7 +33,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
         let expected = pfa * analysis.tail.samples as f64;
-        eprintln!("pfa {pfa:e}: threshold {threshold:.2}, {alarms} alarms on empty water, {expected:.2} expected");
+        eprintln!(
+            "pfa {pfa:e}: threshold {threshold:.2}, {alarms} alarms on empty water, {expected:.2} expected"
+        );
     }
     const RUNS: u32 = 50;
     #[allow(clippy::disallowed_methods, reason = "a measurement by hand, outside any core")]

@@ -86,8 +86,7 @@ impl Group {
     fn add(&mut self, raster: &Raster, pixel: usize, score: f32) {
         let (column, row) = ((pixel % raster.width()) as u32, (pixel / raster.width()) as u32);
         let [left, top, right, bottom] = self.bounds.unwrap_or([column, row, column, row]);
-        self.bounds =
-            Some([left.min(column), top.min(row), right.max(column), bottom.max(row)]);
+        self.bounds = Some([left.min(column), top.min(row), right.max(column), bottom.max(row)]);
         let weight = f64::from(score);
         self.weight += weight;
         self.weighted.0 += weight * (f64::from(column) + 0.5);

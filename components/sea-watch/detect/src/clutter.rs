@@ -88,11 +88,8 @@ struct Cells {
 
 fn kept_cells(raster: &Raster, mask: &Mask) -> Cells {
     let (width, height) = (raster.width(), raster.height());
-    let mut cells = Cells {
-        width,
-        kept: vec![0; raster.brightness().len()],
-        extents: vec![width..0; height],
-    };
+    let mut cells =
+        Cells { width, kept: vec![0; raster.brightness().len()], extents: vec![width..0; height] };
     let mut tile = Vec::with_capacity(TILE * TILE);
     for top in (0..height).step_by(TILE) {
         for left in (0..width).step_by(TILE) {

@@ -75,8 +75,7 @@ fn decode_tiff(image: &[u8]) -> Result<(Raster, Georeference), DecodeError> {
     limits.decoding_buffer_size = DECODED_BYTES_MAX;
     limits.intermediate_buffer_size = PIECE_BYTES_MAX;
     limits.ifd_value_size = TAG_BYTES_MAX;
-    let mut decoder =
-        TiffDecoder::new(Cursor::new(image)).map_err(malformed)?.with_limits(limits);
+    let mut decoder = TiffDecoder::new(Cursor::new(image)).map_err(malformed)?.with_limits(limits);
     let (width, height) = decoder.dimensions().map_err(malformed)?;
     check_size(width, height)?;
 
@@ -100,9 +99,7 @@ fn decode_tiff(image: &[u8]) -> Result<(Raster, Georeference), DecodeError> {
     };
     let samples = match decoder.read_image().map_err(malformed)? {
         DecodingResult::U8(samples) => samples,
-        DecodingResult::U16(samples) => {
-            samples.into_iter().map(|sample| sample.to_be_bytes()[0]).collect()
-        }
+        DecodingResult::U16(samples) => samples.into_iter().map(|sample| sample.to_be_bytes()[0]).collect(),
         _ => return Err(DecodeError::Unsupported("samples that are no whole numbers".to_owned())),
     };
     let raster = raster("TIFF", width, height, bands, &samples)?;
@@ -110,10 +107,8 @@ fn decode_tiff(image: &[u8]) -> Result<(Raster, Georeference), DecodeError> {
 }
 
 fn decode_png(image: &[u8]) -> Result<Raster, DecodeError> {
-    let malformed = |error: png::DecodingError| DecodeError::Malformed {
-        format: "PNG",
-        reason: error.to_string(),
-    };
+    let malformed =
+        |error: png::DecodingError| DecodeError::Malformed { format: "PNG", reason: error.to_string() };
     let limits = png::Limits { bytes: DECODED_BYTES_MAX };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(image), limits);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
@@ -139,10 +134,8 @@ fn raster(
     samples: &[u8],
 ) -> Result<Raster, DecodeError> {
     Raster::from_samples(width as usize, height as usize, bands, samples).ok_or_else(|| {
-        let reason = format!(
-            "{} samples where {width} x {height} pixels of {bands} were announced",
-            samples.len()
-        );
+        let reason =
+            format!("{} samples where {width} x {height} pixels of {bands} were announced", samples.len());
         DecodeError::Malformed { format, reason }
     })
 }

@@ -107,9 +107,9 @@ impl GeoTags {
                 Some(code) => Err(format!("EPSG:{code} is not supported: use EPSG:4326")),
             },
             Some(MODEL_PROJECTED) => match self.key(PROJECTED_CRS) {
-                Some(code) => Utm::from_epsg(code).map(Projection::Utm).ok_or_else(|| {
-                    format!("EPSG:{code} is not supported: use WGS 84 / UTM or EPSG:4326")
-                }),
+                Some(code) => Utm::from_epsg(code)
+                    .map(Projection::Utm)
+                    .ok_or_else(|| format!("EPSG:{code} is not supported: use WGS 84 / UTM or EPSG:4326")),
                 None => Err("its projection has no EPSG code".to_owned()),
             },
             _ => Err("it does not say in what its coordinates are".to_owned()),

@@ -16,8 +16,7 @@ pub(crate) fn open_water(raster: &Raster, settings: &Settings) -> Mask {
     let rows = raster.level().chunks_exact(width).zip(raster.brightness().chunks_exact(width));
     // One more than a row: its end closes a run as any change does.
     let mut kinds = vec![Kind::Dark; width + 1];
-    for ((row, (level, brightness)), barred) in rows.enumerate().zip(barred.chunks_exact_mut(width))
-    {
+    for ((row, (level, brightness)), barred) in rows.enumerate().zip(barred.chunks_exact_mut(width)) {
         for ((kind, &level), &brightness) in kinds.iter_mut().zip(level).zip(brightness) {
             let lit = if level > settings.water_max { Kind::Bright } else { Kind::Dark };
             *kind = if brightness == 0 { Kind::Outside } else { lit };
@@ -122,13 +121,7 @@ impl Runs {
         index
     }
 
-    fn bar_large(
-        &mut self,
-        pixels_max: u32,
-        width: usize,
-        barred: &mut [bool],
-        margin: usize,
-    ) {
+    fn bar_large(&mut self, pixels_max: u32, width: usize, barred: &mut [bool], margin: usize) {
         let roots: Vec<usize> = (0..self.runs.len()).map(|index| self.root(index)).collect();
         let mut pixels = vec![0_u32; roots.len()];
         for (run, &root) in self.runs.iter().zip(&roots) {

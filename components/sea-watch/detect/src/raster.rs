@@ -11,12 +11,7 @@ pub struct Raster {
 impl Raster {
     /// From interleaved 8-bit samples, `bands` a pixel; the first three count where there are
     /// more than two, else the first alone, as grey. `None` where the lengths do not agree.
-    pub fn from_samples(
-        width: usize,
-        height: usize,
-        bands: usize,
-        samples: &[u8],
-    ) -> Option<Self> {
+    pub fn from_samples(width: usize, height: usize, bands: usize, samples: &[u8]) -> Option<Self> {
         let pixels = width.checked_mul(height)?;
         if bands == 0 || pixels == 0 || samples.len() != pixels.checked_mul(bands)? {
             return None;

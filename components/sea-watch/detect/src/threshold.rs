@@ -62,9 +62,7 @@ impl Tail {
         let points: Vec<(f64, f64)> = FRACTIONS
             .iter()
             .filter(|&&fraction| fraction * samples as f64 >= SAMPLES_MIN)
-            .map(|&fraction| {
-                (normal_quantile(fraction), quantile(&histogram, fraction * samples as f64))
-            })
+            .map(|&fraction| (normal_quantile(fraction), quantile(&histogram, fraction * samples as f64)))
             .collect();
         Self { coefficients: fit(&points), samples }
     }
@@ -118,11 +116,7 @@ fn line_fit(points: &[(f64, f64)]) -> [f64; 3] {
 fn quadratic_fit(points: &[(f64, f64)]) -> Option<[f64; 3]> {
     let sum = |power: i32| points.iter().map(|p| p.0.powi(power)).sum::<f64>();
     let right = |power: i32| points.iter().map(|p| p.1 * p.0.powi(power)).sum::<f64>();
-    let columns = [
-        [sum(0), sum(1), sum(2)],
-        [sum(1), sum(2), sum(3)],
-        [sum(2), sum(3), sum(4)],
-    ];
+    let columns = [[sum(0), sum(1), sum(2)], [sum(1), sum(2), sum(3)], [sum(2), sum(3), sum(4)]];
     let right = [right(0), right(1), right(2)];
     let whole = determinant(columns);
     if whole.abs() < 1e-9 {

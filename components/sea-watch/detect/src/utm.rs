@@ -33,18 +33,11 @@ impl Utm {
         const N: f64 = FLATTENING / (2.0 - FLATTENING);
         const N2: f64 = N * N;
         const N3: f64 = N2 * N;
-        const UNIT_M: f64 =
-            SCALE * SEMI_MAJOR_AXIS_M / (1.0 + N) * (1.0 + N2 / 4.0 + N2 * N2 / 64.0);
-        const BETA: [f64; 3] = [
-            N / 2.0 - 2.0 / 3.0 * N2 + 37.0 / 96.0 * N3,
-            N2 / 48.0 + N3 / 15.0,
-            17.0 / 480.0 * N3,
-        ];
-        const DELTA: [f64; 3] = [
-            2.0 * N - 2.0 / 3.0 * N2 - 2.0 * N3,
-            7.0 / 3.0 * N2 - 8.0 / 5.0 * N3,
-            56.0 / 15.0 * N3,
-        ];
+        const UNIT_M: f64 = SCALE * SEMI_MAJOR_AXIS_M / (1.0 + N) * (1.0 + N2 / 4.0 + N2 * N2 / 64.0);
+        const BETA: [f64; 3] =
+            [N / 2.0 - 2.0 / 3.0 * N2 + 37.0 / 96.0 * N3, N2 / 48.0 + N3 / 15.0, 17.0 / 480.0 * N3];
+        const DELTA: [f64; 3] =
+            [2.0 * N - 2.0 / 3.0 * N2 - 2.0 * N3, 7.0 / 3.0 * N2 - 8.0 / 5.0 * N3, 56.0 / 15.0 * N3];
         let false_northing = if self.south { FALSE_NORTHING_SOUTH_M } else { 0.0 };
         let xi = (northing - false_northing).clamp(-REACH_M, REACH_M) / UNIT_M;
         let eta = (easting - FALSE_EASTING_M).clamp(-REACH_M, REACH_M) / UNIT_M;
@@ -55,10 +48,7 @@ impl Utm {
         let conformal_latitude = (sin / cosh).clamp(-1.0, 1.0).asin();
         let latitude = conformal_latitude + sine_series((conformal_latitude, 0.0), DELTA).0;
         let centre = f64::from(self.zone) * 6.0 - 183.0;
-        LonLat {
-            longitude: centre + sinh.atan2(cos).to_degrees(),
-            latitude: latitude.to_degrees(),
-        }
+        LonLat { longitude: centre + sinh.atan2(cos).to_degrees(), latitude: latitude.to_degrees() }
     }
 }
 

@@ -18,9 +18,7 @@ fn samples() -> Vec<u8> {
 fn small_tiff() -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let mut encoder = TiffEncoder::new(&mut file).expect("a header");
-    encoder
-        .write_image::<colortype::RGB8>(WIDTH, HEIGHT, &samples())
-        .expect("the lengths agree");
+    encoder.write_image::<colortype::RGB8>(WIDTH, HEIGHT, &samples()).expect("the lengths agree");
     file.into_inner()
 }
 
@@ -51,9 +49,7 @@ fn with_checksums_mended(mut png: Vec<u8>) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
-            (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 & (crc & 1).wrapping_neg()))
     })
 }
 

@@ -31,8 +31,7 @@ fn of_200_targets_inserted_on_open_water_at_least_95_percent_are_found() {
     let quiet = |column: usize, row: usize| {
         before.score(column, row).is_some()
             && (row.saturating_sub(APART)..=row + APART).all(|row| {
-                (column.saturating_sub(APART)..=column + APART)
-                    .all(|column| !found(&before, column, row))
+                (column.saturating_sub(APART)..=column + APART).all(|column| !found(&before, column, row))
             })
     };
     let mut draw = Draw(20_261_121);

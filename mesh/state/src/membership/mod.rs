@@ -63,6 +63,11 @@ use std::time::Duration;
 use swim::Swim;
 use wire::{Frame, Leave};
 
+/// What its owner puts round a message on the wire may take this many bytes.
+const FRAMING_BYTES: usize = 16;
+/// The longest message that [`Output::Send`] gives: with its framing it fits a datagram.
+pub const MESSAGE_BYTES_MAX: usize = limit::DATAGRAM_BYTES_MAX - FRAMING_BYTES;
+
 /// What a membership begins with.
 #[derive(Debug, Clone)]
 pub struct MembershipConfig {
@@ -153,7 +158,7 @@ pub enum Output {
     Send {
         /// To whom.
         to: NodeId,
-        /// At most [`limit::DATAGRAM_BYTES_MAX`].
+        /// At most [`MESSAGE_BYTES_MAX`].
         bytes: Vec<u8>,
     },
     /// Take note.

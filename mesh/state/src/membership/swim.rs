@@ -7,7 +7,6 @@
 use super::Timing;
 use super::identity::{Codec, Identity, header_only};
 use foca::{Config, Foca, Header, Member, NoCustomBroadcast, Notification, PeriodicParams, State, Timer};
-use orbweave_model::limit;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::num::{NonZeroU8, NonZeroUsize};
 use std::time::Duration;

@@ -235,7 +235,7 @@ impl Sim {
     }
 
     fn send(&mut self, from: usize, to: NodeId, bytes: Vec<u8>) {
-        assert!(bytes.len() <= orbweave_model::limit::DATAGRAM_BYTES_MAX);
+        assert!(bytes.len() <= orbweave_state::membership::MESSAGE_BYTES_MAX);
         self.sent_bytes += bytes.len() + OVERHEAD_BYTES;
         self.sent_datagrams += 1;
         let Some(to) = (0..self.members.len()).find(|n| id(*n) == to) else { return };

@@ -100,6 +100,18 @@ async fn a_trap_ends_its_call_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_outlasts_its_first_slice_is_answered_all_the_same() {
+    const MANY: u32 = 200_000_000;
+    let bench = bench();
+    let service = bench.serve(&text("echo", ECHO), LIMITS).await;
+    // The first is begun at once and starts anew; the next go straight to a fiber.
+    for to in [MANY, 1, MANY, 2, MANY] {
+        assert_eq!(service.call("count", &to.to_string(), 10 * SECOND).await.unwrap(), to.to_string());
+    }
+    assert_eq!(service.outstanding(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_of_the_interface_is_an_answer() {
     let bench = bench();
     let service = bench.serve(&guest("greeter"), LIMITS).await;

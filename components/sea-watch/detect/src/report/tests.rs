@@ -12,9 +12,9 @@ fn numbers_are_written_as_the_standard_library_writes_them() {
         for digits in [1, 2, 5] {
             let exact = format!("{value:.digits$}").parse::<f64>().ok();
             let ours = written(value, digits).parse::<f64>().ok();
-            let close = exact.zip(ours).is_some_and(|(exact, ours)| {
-                (exact - ours).abs() < 1.5 * 10_f64.powi(-(digits as i32))
-            });
+            let close = exact
+                .zip(ours)
+                .is_some_and(|(exact, ours)| (exact - ours).abs() < 1.5 * 10_f64.powi(-(digits as i32)));
             assert!(close, "{value} to {digits}: {exact:?}, {ours:?}");
         }
     }

@@ -1,0 +1,81 @@
+//! The bytes of every wire type, pinned. A change here is a change of the protocol:
+//! nodes of the version before must still read it. `UPDATE_GOLDEN=1` writes the files anew.
+
+use crate::{MESH, key, open, record, signed};
+use orbweave_model::{Hlc, Wall};
+use orbweave_state::record::{Record, RecordKind};
+use orbweave_state::store::Store;
+use orbweave_state::sync::Session;
+use orbweave_trust::{Domain, Strict};
+use std::path::PathBuf;
+
+const NOW: Wall = Wall(1_800_000_000_000);
+
+fn pinned(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
+    let hex = data_encoding::HEXLOWER.encode(bytes);
+    let lines: Vec<&str> = hex.as_bytes().chunks(96).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    let golden = std::fs::read_to_string(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDEN=1 writes it", path.display()));
+    let golden: String = golden.split_whitespace().collect();
+    assert_eq!(golden, hex, "{name} is encoded differently now: older nodes could not read it");
+    data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap()
+}
+
+#[test]
+fn the_record_is_as_it_always_was() {
+    let golden = pinned("record", &signed(1, RecordKind::WORKLOAD, "hello", NOW.0, 2, b"body"));
+    let record = open(&golden);
+    assert_eq!((record.id().key.as_str(), record.body()), ("hello", &b"body"[..]));
+    assert_eq!(record.hlc(), Hlc { wall: NOW, count: 2 });
+}
+
+#[test]
+fn a_record_with_a_key_of_a_newer_version_is_read_and_keeps_its_bytes() {
+    let old = signed(1, RecordKind(200), "hello", NOW.0, 2, b"body");
+    let mut payload = minicbor::Decoder::new(&old[1..]).bytes().unwrap().to_vec();
+    payload[0] += 1;
+    minicbor::Encoder::new(&mut payload).u8(99).unwrap().str("of a later version").unwrap();
+    let signature = key(1).sign(Domain::Record, &[MESH.as_bytes(), &payload[..]].concat());
+    let mut newer = Vec::new();
+    minicbor::Encoder::new(&mut newer).array(2).unwrap().bytes(&payload).unwrap().encode(signature).unwrap();
+    let golden = pinned("record-newer", &newer);
+    let record = Record::open(&golden, MESH, &Strict).unwrap();
+    assert_eq!((&record.bytes()[..], record.body()), (&newer[..], &b"body"[..]));
+}
+
+#[test]
+fn the_frames_of_a_reconciliation_are_as_they_always_were() {
+    let (mut a, mut b) = (Store::default(), Store::default());
+    for store in [&mut a, &mut b] {
+        store.merge(record(1, "both", 1, b"x"));
+    }
+    a.merge(record(1, "left", 2, b"y"));
+    b.merge(record(2, "right", 3, b"z"));
+    let (mut first, hello) = Session::initiate(&a, NOW).unwrap();
+    let mut second = Session::respond();
+    let hello = pinned("sync-hello", &hello);
+    let ranges = second.handle(&b, NOW, &hello).unwrap().send.remove(0);
+    let ranges = pinned("sync-ranges", &ranges);
+    let records = first.handle(&a, NOW, &ranges).unwrap().send.remove(0);
+    let records = pinned("sync-records-and-want", &records);
+    let step = second.handle(&b, NOW, &records).unwrap();
+    assert_eq!(step.received.len(), 1);
+    let last = pinned("sync-records-last", &step.send[0]);
+    let step = first.handle(&a, NOW, &last).unwrap();
+    assert!(step.finished && step.received.len() == 1);
+}
+
+#[test]
+fn a_frame_with_a_key_of_a_newer_version_is_understood() {
+    let store = Store::default();
+    let (_, hello) = Session::initiate(&store, NOW).unwrap();
+    let mut newer = hello;
+    assert_eq!(newer[..3], [0x82, 0x00, 0xa4]);
+    newer[2] += 1;
+    minicbor::Encoder::new(&mut newer).u8(99).unwrap().str("of a later version").unwrap();
+    assert!(Session::respond().handle(&store, NOW, &newer).is_ok());
+}

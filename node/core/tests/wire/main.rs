@@ -1,0 +1,212 @@
+//! The bytes of every wire type of the core, pinned. A change here is a change of the
+//! protocol: nodes of the version before must still read it. `UPDATE_GOLDEN=1` writes
+//! the files anew. Each body is also read with a key that only a newer version knows.
+
+use orbweave_core::claim::{Claim, ClaimRange};
+use orbweave_core::io::Write;
+use orbweave_core::message::{Answer, Load, Message, Offer};
+use orbweave_core::node_info::NodeInfo;
+use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
+use orbweave_model::wire::{decode_open, encode};
+use orbweave_model::{Mono, NodeId, Now, Resources, Wall};
+use orbweave_scheduler::candidate::Verdict;
+use orbweave_scheduler::rivals::{Phase, Reconcile};
+use orbweave_trust::{Authority, Certificate, Genesis, Grant, Roles, SecretKey, Strict};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const HAVE: Resources = Resources { cpu_milli: 1_500, memory_bytes: 64 << 20, instances: 3 };
+
+fn pinned(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
+    let hex = data_encoding::HEXLOWER.encode(bytes);
+    let lines: Vec<&str> = hex.as_bytes().chunks(96).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    let golden = std::fs::read_to_string(&path)
+        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDEN=1 writes it", path.display()));
+    let golden: String = golden.split_whitespace().collect();
+    assert_eq!(golden, hex, "{name} is encoded differently now: older nodes could not read it");
+    data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap()
+}
+
+/// Adds a key to the map that begins at `at` and ends with the bytes.
+fn newer(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut newer = bytes.to_vec();
+    assert!((0xa0..0xb6).contains(&newer[at]), "a small map: {:x}", newer[at]);
+    newer[at] += 1;
+    minicbor::Encoder::new(&mut newer).u8(99).unwrap().str("of a later version").unwrap();
+    newer
+}
+
+fn offer() -> Offer {
+    Offer {
+        id: 7,
+        workload: "hello".parse().unwrap(),
+        generation: 2,
+        slot: 5,
+        epoch_seen: 9,
+        held: 1,
+        score: -42,
+    }
+}
+
+#[test]
+fn datagrams_are_as_they_always_were() {
+    let answer = |verdict| Answer { id: 7, verdict, free: HAVE, held: 1, load: 2 };
+    let every = [
+        ("message-membership", Message::Membership(vec![1, 2, 3].into())),
+        ("message-offer", Message::Offer(offer())),
+        ("message-answer-fits", Message::Answer(answer(Verdict::Fits))),
+        ("message-answer-label", Message::Answer(answer(Verdict::Label("tier=edge".into())))),
+        ("message-answer-cpu", Message::Answer(answer(Verdict::Cpu(5, 4)))),
+        ("message-answer-memory", Message::Answer(answer(Verdict::Memory(5, 4)))),
+        ("message-answer-instances", Message::Answer(answer(Verdict::Instances))),
+        ("message-answer-backing-off", Message::Answer(answer(Verdict::BackingOff))),
+        ("message-answer-stale", Message::Answer(answer(Verdict::StaleView))),
+        ("message-answer-unknown", Message::Answer(answer(Verdict::Unknown))),
+        ("message-answer-release", Message::Answer(answer(Verdict::Release("revoked".into())))),
+        ("message-answer-leaving", Message::Answer(answer(Verdict::Leaving))),
+        ("message-record", Message::Record(vec![4, 5, 6].into())),
+    ];
+    for (name, message) in every {
+        let golden = pinned(name, &message.encode());
+        assert_eq!(Message::decode(&golden), Ok(message.clone()));
+        if matches!(message, Message::Offer(_) | Message::Answer(_)) {
+            assert_eq!(Message::decode(&newer(&golden, 3)), Ok(message));
+        }
+    }
+    assert!(Message::decode(&[0x82, 0x18, 99, 0xa0]).is_err(), "a kind of a newer version is refused");
+}
+
+#[test]
+fn the_load_is_as_it_always_was() {
+    let load = Load { free: HAVE, slots: 4 };
+    let golden = pinned("load", &encode(&load));
+    for bytes in [golden.clone(), newer(&golden, 0)] {
+        assert_eq!(decode_open("a load", &bytes, 1_000), Ok(load));
+    }
+}
+
+#[test]
+fn the_claim_is_as_it_always_was() {
+    let ranges = [
+        ClaimRange::one(0, 1, Phase::Running, 10, Some(2)),
+        ClaimRange::one(1, 1, Phase::Running, 10, Some(2)),
+        ClaimRange::one(4, 3, Phase::Preparing, -10, None),
+        ClaimRange::one(9, 4, Phase::Draining, 0, Some(1)),
+    ];
+    let claim = Claim::of(ranges.into_iter());
+    let golden = pinned("claim", &claim.encode());
+    for bytes in [golden.clone(), newer(&golden, 0)] {
+        assert_eq!(Claim::decode(&bytes), Ok(claim.clone()));
+    }
+}
+
+#[test]
+fn the_node_record_is_as_it_always_was() {
+    let info = NodeInfo {
+        generation: 3,
+        addresses: vec!["192.0.2.7:8081".into(), "[2001:db8::7]:8081".into()],
+        zone: "north".into(),
+        labels: ["tier=edge".parse().unwrap()].into_iter().collect(),
+        capacity: HAVE,
+        certificate: vec![1, 2, 3].into(),
+        version: "0.1.0".into(),
+    };
+    let golden = pinned("node-info", &info.encode());
+    for bytes in [golden.clone(), newer(&golden, 0)] {
+        assert_eq!(NodeInfo::decode(&bytes), Ok(info.clone()));
+    }
+}
+
+#[test]
+fn the_workload_is_as_it_always_was() {
+    let spec = WorkloadSpec {
+        generation: 2,
+        deleted: false,
+        release: vec![1, 2, 3],
+        replicas: 3,
+        requires: "tier in (edge, cloud)".parse().unwrap(),
+        need: HAVE,
+        env: [("KEY".to_owned(), "value".to_owned())].into(),
+        route: Some(Route {
+            host: Some("hello.mesh".into()),
+            path: Some("/hello".into()),
+            idempotent: true,
+            deadline_ms: 2_000,
+        }),
+        call_time_ms: 1_000,
+        concurrency: 8,
+        origin: Some(NodeId([4; 32])),
+        reconcile: Some(Reconcile::KeepOriginal),
+    };
+    for (name, spec) in [("workload", spec), ("workload-deleted", WorkloadSpec::deletion(9))] {
+        let golden = pinned(name, &spec.encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(WorkloadSpec::decode(&bytes), Ok(spec.clone()));
+        }
+    }
+}
+
+/// A mesh of one node.
+fn config() -> NodeConfig {
+    let key = |seed| SecretKey::from_bytes([seed; 32]);
+    let (root, admission, node) = (key(1), key(2), key(3));
+    let genesis = Genesis {
+        name: "fleet".into(),
+        roots: vec![root.public()],
+        threshold: 1,
+        grants: vec![Grant { key: admission.public(), roles: Roles::ADMIT }],
+        partition_max_ms: 7 * 24 * 3_600 * 1_000,
+        created: Wall(1_800_000_000_000),
+        salt: [9; 16],
+    };
+    let genesis = genesis.sign(&[&root]);
+    let (mesh, read) = Genesis::verify(&genesis, None, &Strict).unwrap();
+    let authority = Authority::new(mesh, read);
+    let now = Wall(1_800_000_000_000);
+    let certificate =
+        Certificate::draft(&authority, node.node_id(), "node", admission.public(), now, None, 1).unwrap();
+    NodeConfig {
+        key: node,
+        genesis,
+        certificate: certificate.issue(&admission),
+        admission: None,
+        seed: [0; 32],
+        zone: "zone".into(),
+        labels: Default::default(),
+        capacity: HAVE,
+        addresses: Vec::new(),
+        version: "0.1.0".into(),
+        gossip: true,
+        timing: Default::default(),
+        check: Arc::new(Strict),
+    }
+}
+
+fn own_entry(node: &mut Node) -> Vec<u8> {
+    while let Some(output) = node.poll_output() {
+        if let Output::Persist { writes, .. } = output
+            && let Some(Write::PutSelf { value }) =
+                writes.into_iter().find(|w| matches!(w, Write::PutSelf { .. }))
+        {
+            return value;
+        }
+    }
+    panic!("a node that starts writes down that it did");
+}
+
+#[test]
+fn what_a_node_writes_down_of_itself_is_as_it_always_was() {
+    let now = Now { mono: Mono(0), wall: Wall(1_800_000_000_000) };
+    let mut node = Node::new(config(), Restored::default(), now).unwrap();
+    let golden = pinned("own-entry", &own_entry(&mut node));
+    for own in [golden.clone(), newer(&golden, 0)] {
+        let restored = Restored { records: Vec::new(), own: Some(own) };
+        let mut again = Node::new(config(), restored, now).unwrap();
+        assert_eq!(own_entry(&mut again)[..3], [0xa4, 0x00, 0x02], "the next life has the next generation");
+    }
+}
