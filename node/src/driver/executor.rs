@@ -111,7 +111,9 @@ async fn report(handle: &NodeHandle, instance: InstanceId, event: ExecutorEvent)
 /// The bytes are checked against the release, the compiled code against its MAC.
 async fn load(runtime: &Runtime, handle: &NodeHandle, release: &Release) -> Result<Loaded, String> {
     let hash = release.statement().blake3;
-    let bytes = handle.net().blob(hash).await.map_err(|e| e.to_string())?;
+    let bytes = handle.net().blob(hash).await.map_err(|e| {
+        format!("component {} cannot be read: it is damaged on this node's disk ({e}); remove the node's blobs folder and start it again", hash.short())
+    })?;
     let bytes = bytes.ok_or_else(|| format!("component {} is not here any more", hash.short()))?;
     let release = release.clone();
     let checked = tokio::task::spawn_blocking(move || release.check_component(&bytes[..]))

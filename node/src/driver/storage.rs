@@ -48,11 +48,28 @@ pub struct Storage {
 impl Storage {
     /// Opens or creates the store, repairs what a crash left, and reads everything.
     pub fn open(path: &Path) -> Result<(Self, Restored), StorageError> {
-        let database = Builder::new()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|e| StorageError::Open { path: path.to_owned(), why: e.to_string() })?;
-        Self::read(database)
+        let failed = |why: String| StorageError::Open { path: path.to_owned(), why };
+        if !path.exists() {
+            Self::create(path).map_err(|e| failed(e.to_string()))?;
+        }
+        let database = Builder::new().set_cache_size(CACHE_BYTES).open(path);
+        Self::read(database.map_err(|e| failed(e.to_string()))?)
+    }
+
+    /// Makes an empty store beside its place and moves it there whole: a power cut
+    /// while it is made leaves none, not half of one.
+    fn create(path: &Path) -> Result<(), StorageError> {
+        let io = |e: std::io::Error| StorageError::from(redb::Error::Io(e));
+        let new = path.with_extension("new");
+        match std::fs::remove_file(&new) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+            _ => {}
+        }
+        let (storage, _) = Self::read(Builder::new().set_cache_size(CACHE_BYTES).create(&new)?)?;
+        drop(storage);
+        std::fs::rename(&new, path).map_err(io)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
     }
 
     /// The same on any backend: how tests cut the power.

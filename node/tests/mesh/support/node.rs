@@ -203,7 +203,8 @@ impl Node {
 fn said(answer: Result<(), ClientError>) -> Result<(), String> {
     match answer {
         Err(ClientError::Refused(refused)) => Err(format!("{}: {refused}", refused.status.as_u16())),
-        other => Ok(other.unwrap_or_else(|e| panic!("{e}"))),
+        Err(broken) => panic!("{broken}"),
+        Ok(()) => Ok(()),
     }
 }
 
