@@ -89,9 +89,9 @@ impl Node {
         &self.authority
     }
 
-    /// The corrected wall clock, as of the last input.
-    pub fn corrected_wall(&self) -> Wall {
-        self.wall()
+    /// What the corrected wall clock shows when the operating system's shows this.
+    pub fn corrected(&self, wall: Wall) -> Wall {
+        self.clock.read(wall)
     }
 
     /// How many records it holds.

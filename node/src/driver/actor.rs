@@ -221,7 +221,8 @@ impl Actor {
             self.documents = documents;
             self.handle.gate().set_authority(self.node.authority().clone());
         }
-        self.handle.set_corrected_wall(self.node.corrected_wall());
+        let now = self.now();
+        self.handle.set_corrected_wall(self.node.corrected(now.wall));
         while let Some(output) = self.node.poll_output() {
             match output {
                 Output::Datagram { to, bytes } => {

@@ -150,8 +150,7 @@ impl Gate for NodeGate {
 
 impl NodeGate {
     fn now(&self) -> Wall {
-        let corrected = self.handle.get().map(NodeHandle::corrected_wall).unwrap_or_default();
-        if corrected == Wall::default() { wall_now() } else { corrected }
+        self.handle.get().map_or_else(wall_now, NodeHandle::corrected_wall)
     }
 }
 

@@ -19,7 +19,7 @@ use orbweave_net::Net;
 use orbweave_wasm::Service;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, oneshot, watch};
@@ -65,7 +65,7 @@ struct Inner {
     route_version: watch::Sender<u64>,
     services: ArcSwap<BTreeMap<(WorkloadName, u32), (InstanceId, Service)>>,
     next_service: AtomicU64,
-    corrected: AtomicU64,
+    clock_offset_ms: AtomicI64,
     events: History<Event>,
     lines: History<LogLine>,
     stopped: watch::Sender<bool>,
@@ -82,7 +82,7 @@ impl NodeHandle {
             route_version: watch::Sender::new(0),
             services: ArcSwap::default(),
             next_service: AtomicU64::new(0),
-            corrected: AtomicU64::new(0),
+            clock_offset_ms: AtomicI64::new(0),
             events: History::new(EVENTS_KEPT),
             lines: History::new(LINES_KEPT),
             stopped: watch::Sender::new(false),
@@ -179,12 +179,14 @@ impl NodeHandle {
 
     /// The wall clock as the node corrected it.
     pub fn corrected_wall(&self) -> Wall {
-        Wall(self.0.corrected.load(Ordering::Relaxed))
+        Wall(wall_now().0.saturating_add_signed(self.0.clock_offset_ms.load(Ordering::Relaxed)))
     }
 
-    /// The node corrected it.
+    /// The node corrected it, a moment ago.
     pub fn set_corrected_wall(&self, wall: Wall) {
-        self.0.corrected.store(wall.0, Ordering::Relaxed);
+        let offset = i128::from(wall.0) - i128::from(wall_now().0);
+        let offset = i64::try_from(offset).unwrap_or(0);
+        self.0.clock_offset_ms.store(offset, Ordering::Relaxed);
     }
 
     /// Keeps an event of the node and tells those who listen.
