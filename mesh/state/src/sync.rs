@@ -23,7 +23,7 @@ use orbweave_model::{Hash, Wall, limit};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The protocol version that this code speaks; it talks with the one before it.
+/// The protocol version that this code speaks: the first, told to the peer and judged by nobody yet.
 pub const SYNC_VERSION: u16 = 1;
 /// Round trips after which a session is given up.
 pub const ROUNDS_MAX: u32 = 64;

@@ -167,8 +167,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// Makes a node of what it is and of what its disk gave back. It speaks only
-    /// after its first batch of writes was reported durable.
+    /// Makes a node of what it is and of what its disk gave back. Its records
+    /// (who it is, what it holds) are said once they were reported durable.
     pub fn new(config: NodeConfig, restored: Restored, now: Now) -> Result<Self, StartError> {
         let me = config.key.node_id();
         let (mesh, genesis) = Genesis::verify(&config.genesis, None, &*config.check)?;

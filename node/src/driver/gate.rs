@@ -14,7 +14,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-/// The version of what nodes say to one another; a node talks with the one before it.
+/// The version of what nodes say to one another. There is one so far: it is told, so
+/// that the next can tell, and judged by nobody yet.
 const PROTOCOL: u32 = 1;
 
 /// The trust state as the network sees it.
