@@ -104,10 +104,6 @@ impl Node {
                 self.index(&record);
             }
         }
-        // Judged again now that the claims are known: what was held may resume.
-        for name in self.claims.keys().cloned().collect::<Vec<_>>() {
-            self.review_workload(&name);
-        }
     }
 
     /// Records from a peer, in any order.
