@@ -158,6 +158,26 @@ where
     wire::decode_open(what, &bytes, max).map_err(|e| invalid(e.to_string()))
 }
 
+/// Reads the head of a stream that carries nothing else, and the stream's end: one that
+/// was read to its end closes without a packet that tells the peer to stop.
+pub async fn read_sole_head<T, R>(what: &'static str, recv: &mut R, max: usize) -> io::Result<T>
+where
+    T: for<'b> Decode<'b, ()>,
+    R: AsyncRead + Unpin,
+{
+    let head = read_head(what, recv, max).await?;
+    read_end(what, recv).await?;
+    Ok(head)
+}
+
+/// Reads the end of a stream, which is due.
+async fn read_end<R: AsyncRead + Unpin>(what: &str, recv: &mut R) -> io::Result<()> {
+    match recv.read(&mut [0]).await? {
+        0 => Ok(()),
+        _ => Err(invalid(format!("more follows on the stream where {what} ended"))),
+    }
+}
+
 /// Writes one piece of a body.
 pub async fn write_chunk<W: AsyncWrite + Unpin>(send: &mut W, bytes: &[u8]) -> io::Result<()> {
     for part in bytes.chunks(CHUNK_BYTES_MAX) {
@@ -175,10 +195,11 @@ pub async fn close_body<W: AsyncWrite + Unpin>(send: &mut W, complete: bool) -> 
     send.shutdown().await
 }
 
-/// Reads one piece of a body; `None` at its end. A body that was cut off is an error.
+/// Reads one piece of a body; `None` at its end, which is the stream's. A body that was
+/// cut off is an error.
 pub async fn read_chunk<R: AsyncRead + Unpin>(recv: &mut R) -> io::Result<Option<Vec<u8>>> {
     let length = match recv.read_u32().await? {
-        END => return Ok(None),
+        END => return read_end("a body", recv).await.map(|()| None),
         ABORTED => return Err(io::Error::other("the other side could not finish the body")),
         length => length,
     };
@@ -234,6 +255,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sole_head_is_followed_by_the_end_of_its_stream() {
+        let mut bytes = head_bytes(&head(), HEAD_BYTES_MAX).unwrap();
+        let read: RequestHead = read_sole_head("a head", &mut &bytes[..], HEAD_BYTES_MAX).await.unwrap();
+        assert_eq!(read, head());
+        bytes.push(0);
+        assert!(read_sole_head::<RequestHead, _>("a head", &mut &bytes[..], HEAD_BYTES_MAX).await.is_err());
+    }
+
+    #[tokio::test]
     async fn a_head_that_is_too_long_cut_or_flipped_is_an_error_and_no_panic() {
         assert!(head_bytes(&head(), 10).is_none());
         let bytes = head_bytes(&head(), HEAD_BYTES_MAX).unwrap();
@@ -257,6 +287,7 @@ mod tests {
         close_body(&mut bytes, true).await.unwrap();
         let mut whole = &bytes[7..];
         assert_eq!(read_chunk(&mut whole).await.unwrap(), None);
+        assert!(read_chunk(&mut &[&bytes[7..], b"x"].concat()[..]).await.is_err());
         assert!(read_chunk(&mut &u32::MAX.to_be_bytes()[..]).await.is_err());
         assert!(read_chunk(&mut &(u32::MAX - 1).to_be_bytes()[..]).await.is_err());
     }

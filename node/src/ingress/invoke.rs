@@ -147,7 +147,7 @@ async fn remote<M: Mesh>(
     send.write_all(&bytes).await.map_err(broken)?;
     send.shutdown().await.map_err(broken)?;
     let answer: InvokeAnswer =
-        frame::read_head("an answer", &mut recv, INVOKE_BYTES_MAX).await.map_err(broken)?;
+        frame::read_sole_head("an answer", &mut recv, INVOKE_BYTES_MAX).await.map_err(broken)?;
     match (answer.failure, answer.encoded, answer.wave) {
         (Some(failure), _, _) => Err(CallFailure::from_wire(node, failure.code, failure.text, allowed)),
         (None, Some(bytes), _) => Ok(Values::Encoded(bytes.into())),

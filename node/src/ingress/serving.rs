@@ -49,7 +49,10 @@ async fn http<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::Re
     let workload = head.workload.clone();
     // A body without length may still turn out to be empty; one of length zero is no body.
     let body = match head.body_bytes {
-        Some(0) => body::full(bytes::Bytes::new()),
+        Some(0) => {
+            timeout(HEAD_TIME_MAX, frame::read_chunk(&mut recv)).await??;
+            body::full(bytes::Bytes::new())
+        }
         _ => body::from_stream(recv, deadline),
     };
     let response = match request(head, body) {
@@ -128,16 +131,18 @@ async fn refuse_http<W: AsyncWrite + Unpin>(send: &mut W, failure: &CallFailure)
 }
 
 async fn invoke<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::Result<()> {
-    // The arguments come within the frame: the time for it is the call's own, which
-    // is not known before it is read.
-    let head: InvokeHead =
-        timeout(HEAD_TIME_MAX, frame::read_head("a call", &mut recv, INVOKE_BYTES_MAX)).await??;
+    // Before the arguments, which come within the frame: their memory is part of what is bounded.
     let answer = match mesh.traffic().served.clone().try_acquire_owned() {
-        Ok(_permit) => tokio::select! {
-            biased;
-            answer = invoked(mesh, head) => answer,
-            () = send.cancelled() => return Err(no_longer_wanted()),
-        },
+        Ok(_permit) => {
+            // The time for the frame is the call's own, which is not known before it is read.
+            let reading = frame::read_sole_head("a call", &mut recv, INVOKE_BYTES_MAX);
+            let head: InvokeHead = timeout(HEAD_TIME_MAX, reading).await??;
+            tokio::select! {
+                biased;
+                answer = invoked(mesh, head) => answer,
+                () = send.cancelled() => return Err(no_longer_wanted()),
+            }
+        }
         Err(_) => Err(busy()),
     };
     let answer = answer.unwrap_or_else(|failure| InvokeAnswer {

@@ -11,40 +11,9 @@ use crate::exports::{Function, FunctionId, Shape};
 use crate::service::Shared;
 use crate::state::{self, State};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Instant;
 use wasmtime::component::{ComponentNamedList, Instance, Lift, Lower, Val};
 use wasmtime::{Store, Trap};
-
-/// Calls that go straight to a fiber after one that outlasted its slice: of calls that
-/// all compute long, one in this many wastes a slice.
-const PATIENT_CALLS: u32 = 64;
-
-/// Whether a service's calls may be made at once.
-pub(crate) struct Haste {
-    imports_nothing: bool,
-    patient: AtomicU32,
-}
-
-impl Haste {
-    pub(crate) fn new(imports_nothing: bool) -> Self {
-        Self { imports_nothing, patient: AtomicU32::new(0) }
-    }
-
-    /// Whether the next call is worth the attempt.
-    pub(crate) fn worth_it(&self) -> bool {
-        // Two calls that count at the same time may count once: no harm.
-        let patient = self.patient.load(Relaxed);
-        if patient > 0 {
-            self.patient.store(patient - 1, Relaxed);
-        }
-        self.imports_nothing && patient == 0
-    }
-
-    fn slice_used_up(&self) {
-        self.patient.store(PATIENT_CALLS, Relaxed);
-    }
-}
 
 /// Makes the call for at most a slice; nothing if that was not enough.
 pub(crate) fn call(
@@ -65,7 +34,7 @@ pub(crate) fn call(
     if error.downcast_ref() != Some(&Trap::Interrupt) {
         return Some(Err(state::classify(store.data(), &error)));
     }
-    shared.haste.slice_used_up();
+    shared.patience.slice_used_up();
     (Instant::now() >= deadline).then_some(Err(CallError::DeadlineExceeded))
 }
 

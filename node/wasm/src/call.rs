@@ -64,17 +64,18 @@ impl Service {
         let shared = &self.shared;
         let deadline = shared.deadline(within);
         let turn = Outstanding::new(shared)?.turn(deadline).await?;
-        let at_once = shared.haste.worth_it();
+        let begins_here = shared.patience.begins_here();
+        let at_once = begins_here && shared.imports_nothing;
         if at_once && let Some(answer) = at_once::call(shared, function, &arguments, deadline) {
             return answer.inspect_err(|error| shared.note(error));
         }
         let arguments = arguments.into_owned();
         let guest = Box::pin(guest(Arc::clone(shared), turn, function, arguments, deadline));
-        let ended = if at_once {
-            // It had its slice here.
-            run::on_pool(&shared.runtime.fair, &shared.share, deadline, guest).await
+        // One that was tried at once had its slice here.
+        let ended = if begins_here && !at_once {
+            run::from_here(shared, deadline, guest).await
         } else {
-            run::run(&shared.runtime.fair, &shared.share, deadline, guest).await
+            run::on_pool(shared, deadline, guest).await
         };
         let answer = ended.unwrap_or(Err(CallError::DeadlineExceeded));
         answer.inspect_err(|error| shared.note(error))

@@ -1,6 +1,7 @@
 //! Threads of low priority for guests that compute long, shared equally by services.
 //!
-//! A guest that used up its first slice moves here. Of the services with a guest
+//! A guest that used up its first slice moves here, and those of its service that are
+//! called after it begin here. Of the services with a guest
 //! that can run, the one that has used least time goes next, one slice at a time:
 //! a service that loops in a hundred calls at once gets one share, not a hundred.
 //! A service that was idle starts level with the least of the others, so that it
@@ -133,6 +134,9 @@ impl Shared {
                 }
             };
             Task::run_slice(&task);
+            // A thread that woke meanwhile need not wait for the scheduler's next tick, which
+            // with lazy preemption is what would stop a guest in the middle of its slice.
+            thread::yield_now();
         }
     }
 }

@@ -85,7 +85,11 @@ fn answer(
 
 /// Runs a guest to its end or its deadline.
 async fn drive(shared: Arc<Shared>, guest: Guest<()>, deadline: Instant, failure: Failure) {
-    let ended = run::run(&shared.runtime.fair, &shared.share, deadline, guest).await;
+    let ended = if shared.patience.begins_here() {
+        run::from_here(&shared, deadline, guest).await
+    } else {
+        run::on_pool(&shared, deadline, guest).await
+    };
     if let Err(overdue) = ended {
         // Kept before the instance goes: what reads the body must find the reason.
         let _ = failure.set(CallError::DeadlineExceeded);

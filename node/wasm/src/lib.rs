@@ -47,6 +47,7 @@ mod fair;
 mod grant;
 mod http;
 mod log;
+mod patience;
 mod run;
 mod runtime;
 mod service;

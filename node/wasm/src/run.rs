@@ -1,11 +1,11 @@
-//! How a guest is driven: its first slice where it was called, the rest on the fair
-//! pool, and never past its deadline.
+//! How a guest is driven: on the fair pool, or its first slice where it was called and
+//! the rest there, and never past its deadline.
 
-use crate::fair::{FairPool, Placed, Share};
+use crate::fair::Placed;
+use crate::service::Shared;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 use tokio::time::{Sleep, sleep_until};
@@ -37,10 +37,9 @@ enum Progress<T> {
     DeadlinePassed,
 }
 
-/// Drives a guest to its answer.
-pub(crate) async fn run<T: Send + 'static>(
-    pool: &FairPool,
-    share: &Arc<Share>,
+/// Drives a guest to its answer, its first slice here.
+pub(crate) async fn from_here<T: Send + 'static>(
+    shared: &Shared,
     deadline: Instant,
     mut guest: Guest<T>,
 ) -> Result<T, Overdue<T>> {
@@ -61,18 +60,20 @@ pub(crate) async fn run<T: Send + 'static>(
     match progress {
         Progress::Answer(answer) => Ok(answer),
         Progress::DeadlinePassed => Err(Overdue::Waiting(guest)),
-        Progress::SliceUsedUp => on_pool(pool, share, deadline, guest).await,
+        Progress::SliceUsedUp => {
+            shared.patience.slice_used_up();
+            on_pool(shared, deadline, guest).await
+        }
     }
 }
 
-/// Drives a guest that has had its slice, to its answer.
+/// Drives a guest to its answer, on the pool.
 pub(crate) async fn on_pool<T: Send + 'static>(
-    pool: &FairPool,
-    share: &Arc<Share>,
+    shared: &Shared,
     deadline: Instant,
     guest: Guest<T>,
 ) -> Result<T, Overdue<T>> {
-    let mut placed = pool.place(share, guest);
+    let mut placed = shared.runtime.fair.place(&shared.share, guest);
     match tokio::time::timeout_at(deadline.into(), &mut placed).await {
         Ok(Some(answer)) => Ok(answer),
         // The pool ends only with the runtime, whose calls then end too.

@@ -1,11 +1,11 @@
 //! One component, linked and ready: what the node hands its calls to.
 
-use crate::at_once::Haste;
 use crate::config::InstanceLimits;
 use crate::error::CallError;
 use crate::exports::{Exports, FunctionId, Table};
 use crate::fair::Share;
 use crate::log::{LogSink, Logs};
+use crate::patience::Patience;
 use crate::runtime::Runtime;
 use crate::state::State;
 use std::sync::Arc;
@@ -35,7 +35,9 @@ pub(crate) struct Shared {
     pub(crate) turns: Semaphore,
     pub(crate) outstanding: AtomicU32,
     pub(crate) share: Arc<Share>,
-    pub(crate) haste: Haste,
+    pub(crate) patience: Patience,
+    /// Then a call has no effect, and may be thrown away and made again.
+    pub(crate) imports_nothing: bool,
 }
 
 impl Shared {
@@ -71,10 +73,22 @@ impl Service {
         let turns = Semaphore::new(usize::try_from(limits.concurrent).unwrap_or(usize::MAX));
         let logs = Arc::new(Logs::new(logs));
         let (outstanding, share) = (AtomicU32::new(0), Arc::default());
-        let imports = pre.component().component_type().imports(runtime.engine()).len();
-        let haste = Haste::new(imports == 0);
-        let shared =
-            Shared { runtime, name, pre, proxy, table, limits, env, logs, turns, outstanding, share, haste };
+        let imports_nothing = pre.component().component_type().imports(runtime.engine()).len() == 0;
+        let shared = Shared {
+            runtime,
+            name,
+            pre,
+            proxy,
+            table,
+            limits,
+            env,
+            logs,
+            turns,
+            outstanding,
+            share,
+            patience: Patience::default(),
+            imports_nothing,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
