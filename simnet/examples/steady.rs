@@ -5,8 +5,13 @@
 //! prints virtual seconds for each wall second, and what they were spent on. Zones of
 //! at most ZONE nodes (300) know nothing of one another.
 
+use orbweave_core::{EventKind, Output};
+use orbweave_simnet::check::{self, Checker, Observed};
 use orbweave_simnet::link::Class;
-use orbweave_simnet::{Cluster, Faults, HostOptions, check};
+use orbweave_simnet::{Cluster, Faults, HostOptions};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Between two nodes that are switched on, in the beginning.
@@ -34,8 +39,9 @@ fn run(load: &Load) {
     let options = |i: usize| HostOptions { zone: format!("zone-{}", i % zones), ..HostOptions::default() };
     let hosts: Vec<HostOptions> = (0..load.nodes + load.minutes).map(options).collect();
     let mut cluster = Cluster::strangers(hosts, 1, Faults::default());
+    let counts = Rc::new(RefCell::new(BTreeMap::new()));
     if !load.checked {
-        cluster = cluster.watched_by(Vec::new());
+        cluster = cluster.watched_by(vec![Box::new(Count(counts.clone()))]);
     }
     let begun = std::time::Instant::now();
     let mut last = begun;
@@ -66,6 +72,7 @@ fn run(load: &Load) {
     let placed = (0..load.nodes / 3).filter(|w| running(&cluster, &format!("app-{w}")) == 3).count();
     println!("placed {placed} of {}", load.nodes / 3);
 
+    counts.borrow_mut().clear();
     let (before, outputs) = (cluster.events(), cluster.outputs());
     let sent = bytes(&cluster);
     for minute in 0..load.minutes {
@@ -85,9 +92,43 @@ fn run(load: &Load) {
         cluster.queued_max(),
         cluster.trace(),
     );
+    println!("outputs: {:?}", counts.borrow());
+    if std::env::args().any(|a| a == "--story") {
+        println!("{}", cluster.story(3_000));
+    }
     println!("peak memory {} MiB, violations {}", peak_mib(), cluster.violations().len());
     println!("equal records: {:?}", if zones == 1 { check::converged(&cluster) } else { Ok(()) });
     println!("all in {:.1} s", begun.elapsed().as_secs_f64());
+}
+
+/// Counts outputs by what they are; of events their kind.
+struct Count(Rc<RefCell<BTreeMap<String, u64>>>);
+
+impl Checker for Count {
+    fn name(&self) -> &'static str {
+        "count"
+    }
+
+    fn observe(&mut self, _: &Cluster, _: usize, event: &Observed<'_>) -> Result<(), String> {
+        let Observed::Output(output) = event else { return Ok(()) };
+        let kind = match output {
+            Output::Datagram { .. } => "datagram",
+            Output::Publish { .. } => "publish",
+            Output::Sync { .. } => "sync",
+            Output::Dial { .. } => "dial",
+            Output::Persist { .. } => "persist",
+            Output::Start(_) => "start",
+            Output::Notify(event) => match event.kind {
+                EventKind::MemberDown => "down",
+                EventKind::Claim => "claim",
+                EventKind::OfferSent => "offer",
+                _ => "other event",
+            },
+            _ => "other",
+        };
+        *self.0.borrow_mut().entry(kind.to_owned()).or_default() += 1;
+        Ok(())
+    }
 }
 
 fn running(cluster: &Cluster, workload: &str) -> usize {
