@@ -97,7 +97,7 @@ impl Cluster {
         let hosts: Vec<Host> = hosts.into_iter().enumerate().map(make).collect();
         let mut index = Lookup::default();
         for (i, host) in (0..).zip(&hosts) {
-            index.insert(host.id, i);
+            index.get_or_insert_with(host.id, || i);
         }
         Self {
             world,
