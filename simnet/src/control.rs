@@ -1,36 +1,49 @@
 //! What a test does to a cluster: start, kill, freeze, cut, heal, submit.
 
-use crate::cluster::{Cluster, Job};
+use crate::check::Observed;
+use crate::cluster::{Cluster, luck};
 use crate::host::Host;
+use crate::link::Weather;
+use crate::step::{Due, Job};
 use orbweave_core::io::CommandId;
 use orbweave_core::{ExecutorEvent, Input, Node, NodeConfig, WorkloadSpec};
 use orbweave_model::Wall;
 use orbweave_state::membership::Timing;
-use rand::RngExt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 impl Cluster {
+    /// Starts a host that is off, and tells it of the first host of its zone.
+    pub fn join(&mut self, i: usize) {
+        self.start(i);
+        let zone = &self.hosts[i].options.zone;
+        if let Some(first) = self.hosts.iter().position(|host| host.options.zone == *zone) {
+            self.introduce(i, first);
+        }
+    }
+
     /// Starts a host that is off, from what its disk holds.
     pub fn start(&mut self, i: usize) {
         if self.hosts[i].node.is_some() {
             return;
         }
-        let seed = self.draw_seed();
         let address = self.address(i);
-        let (time, gossip) = (self.time, self.faults.gossip);
+        let (time, gossip) = (self.time, self.faults.gossip.is_some());
+        let zone = &self.hosts[i].options.zone;
+        // The first node of each zone lets others in, and renews their certificates.
+        let first = !self.hosts[..i].iter().any(|host| host.options.zone == *zone);
         let host = &mut self.hosts[i];
         host.life += 1;
+        let life = u64::from(host.life);
         // A process counts from its own start.
-        (host.booted, host.disk_until) = (time, time);
+        (host.booted, host.disk_until, host.armed) = (time, time, None);
         let config = NodeConfig {
             key: host.key.clone(),
             genesis: self.world.genesis.clone(),
             certificate: host.certificate.clone(),
-            // The first node lets others in, and renews their certificates.
-            admission: (i == 0).then(|| self.world.admission_key()),
-            seed,
-            zone: "zone".into(),
+            admission: first.then(|| self.world.admission_key()),
+            seed: self.dice.child(luck::NODES).child(i as u64).child(life).seed(),
+            zone: host.options.zone.clone(),
             labels: host.options.labels.clone(),
             capacity: host.options.capacity,
             addresses: vec![address],
@@ -41,31 +54,26 @@ impl Cluster {
         };
         let node = Node::new(config, host.disk.restored(), host.now(time));
         host.node = Some(node.expect("a host whose papers are in order"));
+        self.observe(i, &Observed::Started);
         self.drain(i);
     }
 
     /// The power of a host goes, in the middle of whatever it does.
     pub fn kill(&mut self, i: usize) {
-        let survive = self.rng.random_range(0..=self.hosts[i].disk.pending());
+        let host = &mut self.hosts[i];
+        let survive = host.dice.below(host.disk.pending() as u64 + 1);
         for _ in 0..survive {
             // The disk was done, and nobody was told.
             self.sync_disk(i);
         }
-        let life = self.hosts[i].life;
+        self.observe(i, &Observed::Killed);
         let host = &mut self.hosts[i];
         host.node = None;
         host.frozen = false;
         host.disk.crash();
         host.instances.clear();
-        host.links.clear();
         host.backlog.clear();
-        for peer in 0..self.hosts.len() {
-            self.links.reset(i, peer);
-            if self.hosts[peer].links.contains_key(&i) {
-                self.later(peer, self.faults.notice_after, Job::Silent { peer: i, life });
-            }
-        }
-        self.streams.retain(|id, stream| id.by != i && stream.to != i);
+        self.lose_links(i);
     }
 
     /// As [`Cluster::kill`], then starts it again after a while.
@@ -78,24 +86,37 @@ impl Cluster {
     /// A host stands still (SIGSTOP): nothing is lost, and nothing moves.
     pub fn freeze(&mut self, i: usize) {
         self.hosts[i].frozen = true;
+        self.observe(i, &Observed::Frozen);
     }
 
     /// A frozen host goes on, with all that arrived meanwhile.
     pub fn thaw(&mut self, i: usize) {
         self.hosts[i].frozen = false;
+        self.observe(i, &Observed::Thawed);
         while let Some(input) = self.hosts[i].backlog.pop_front() {
             self.feed(i, input);
         }
+        self.arm(i);
     }
 
     /// Nothing passes from one host to another; the other direction is left alone.
     pub fn cut(&mut self, from: usize, to: usize) {
-        self.links.cut(from, to);
-        for (i, peer) in [(from, to), (to, from)] {
+        if self.links.is_cut(from as u32, to as u32) {
+            return;
+        }
+        self.links.cut(from as u32, to as u32);
+        for (i, peer) in [(from, to as u32), (to, from as u32)] {
             if let Some(&life) = self.hosts[i].links.get(&peer) {
                 self.later(i, self.faults.notice_after, Job::Silent { peer, life });
             }
         }
+    }
+
+    /// Messages pass again from one host to another.
+    pub fn mend(&mut self, from: usize, to: usize) {
+        let queue = &mut self.queue;
+        let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
+        self.links.mend(self.time, from as u32, to as u32, again);
     }
 
     /// Cuts every link between these hosts and all others.
@@ -111,12 +132,14 @@ impl Cluster {
 
     /// Mends every link.
     pub fn heal(&mut self) {
-        let faults = self.faults.clone();
-        for a in 0..self.hosts.len() {
-            for b in 0..self.hosts.len() {
-                self.links.mend(self.time, &faults, a, b);
-            }
-        }
+        let queue = &mut self.queue;
+        self.links.mend_all(self.time, |at, parcel| queue.put(at, Due::Arrival(parcel)));
+    }
+
+    /// What goes wrong on every link from now on, beyond its model.
+    pub fn set_weather(&mut self, weather: Weather) {
+        self.faults.weather = weather;
+        self.links.weather = weather;
     }
 
     /// What a host runs of a workload ends by itself.
@@ -157,6 +180,7 @@ impl Cluster {
     /// Hands a signed record in at a host.
     pub fn submit_record(&mut self, i: usize, record: Vec<u8>) -> u64 {
         self.commands += 1;
+        self.observe(i, &Observed::Submitted { command: self.commands, record: &record });
         self.hosts[i].submitted.insert(self.commands, record.clone());
         self.feed(i, Input::Submit { id: CommandId(self.commands), bytes: record });
         self.commands
@@ -165,7 +189,7 @@ impl Cluster {
     /// Puts a record on a host's disk, as its node of another version would have.
     pub fn plant(&mut self, i: usize, record: &[u8]) {
         if let Some(read) = self.read(record) {
-            self.hosts[i].disk.plant(orbweave_model::wire::encode(read.id()), record.to_vec());
+            self.hosts[i].disk.plant(orbweave_model::wire::encode(read.id()), record.into());
         }
     }
 
@@ -182,55 +206,5 @@ impl Cluster {
     pub(crate) fn address(&self, i: usize) -> SocketAddr {
         let [high, low] = u16::try_from(i).unwrap_or_default().to_be_bytes();
         SocketAddr::from(([10, 0, high, low], 8081))
-    }
-
-    pub(crate) fn reachable(&self, i: usize, peer: usize) -> bool {
-        self.hosts[i].is_up() && self.hosts[peer].is_up() && self.links.passes(i, peer)
-    }
-
-    /// A handshake ended.
-    pub(crate) fn link(&mut self, i: usize, peer: usize) {
-        let (a, b) = (self.hosts[i].life, self.hosts[peer].life);
-        let already =
-            self.hosts[i].links.get(&peer) == Some(&b) && self.hosts[peer].links.get(&i) == Some(&a);
-        if already || !self.reachable(i, peer) {
-            return;
-        }
-        let rtt = self.faults.delay.0 + self.faults.delay.1;
-        for (me, other, life) in [(i, peer, b), (peer, i, a)] {
-            if self.hosts[me].links.insert(other, life).is_some() {
-                // A new connection takes the place of the old one.
-                self.close_streams(i, peer);
-            }
-        }
-        for (me, other) in [(i, peer), (peer, i)] {
-            let other = self.hosts[other].id;
-            self.feed(me, Input::LinkUp { peer: other, rtt });
-        }
-    }
-
-    /// A host gives a link up; the other side notices by itself.
-    pub(crate) fn unlink(&mut self, i: usize, peer: usize) {
-        self.hosts[i].links.remove(&peer);
-        self.close_streams(i, peer);
-        let id = self.hosts[peer].id;
-        self.feed(i, Input::LinkDown { peer: id });
-    }
-
-    fn close_streams(&mut self, a: usize, b: usize) {
-        self.links.reset(a, b);
-        let between = |by: usize, to: usize| (by, to) == (a, b) || (by, to) == (b, a);
-        let gone: Vec<_> =
-            self.streams.iter().filter(|(id, s)| between(id.by, s.to)).map(|(id, s)| (*id, s.to)).collect();
-        for (id, to) in gone {
-            for host in [id.by, to] {
-                if let Some(sync) = self.open_end(id, host)
-                    && self.hosts[host].node.is_some()
-                {
-                    self.later(host, Duration::ZERO, Job::StreamFailed(sync));
-                }
-            }
-            self.streams.remove(&id);
-        }
     }
 }

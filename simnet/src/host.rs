@@ -1,8 +1,10 @@
-//! One host: a machine with a clock, a disk and an executor, and the node on it.
+//! One host: a machine with clocks, a disk and an executor, and the node on it.
 
+use crate::clock::ClockModel;
+use crate::dice::Dice;
 use crate::disk::Disk;
 use orbweave_core::{Event, Input, Node};
-use orbweave_model::{Hash, InstanceId, Labels, Mono, NodeId, Now, Resources, Wall, WorkloadName};
+use orbweave_model::{Hash, InstanceId, Labels, Mono, NodeId, Now, Resources, WorkloadName};
 use orbweave_trust::SecretKey;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -17,12 +19,17 @@ pub struct HostOptions {
     pub labels: Labels,
     /// What it has.
     pub capacity: Resources,
-    /// How far its wall clock is off, in milliseconds.
-    pub skew_ms: i64,
+    /// How its clocks are off.
+    pub clock: ClockModel,
+    /// Its zone. Hosts are introduced to the first of theirs.
+    pub zone: String,
     /// Whether components fail to start on it.
     pub broken: bool,
     /// How long before the beginning its certificate of 90 days was issued.
     pub certified_ago: Duration,
+    /// Whether it speaks the wire of the version before. The engine only carries this
+    /// flag: what it means is said where versions differ.
+    pub previous_version: bool,
 }
 
 impl Default for HostOptions {
@@ -31,9 +38,11 @@ impl Default for HostOptions {
         Self {
             labels: Labels::default(),
             capacity,
-            skew_ms: 0,
+            clock: ClockModel::default(),
+            zone: "zone".into(),
             broken: false,
             certified_ago: Duration::from_secs(24 * 3_600),
+            previous_version: false,
         }
     }
 }
@@ -77,22 +86,33 @@ pub struct Host {
     pub replies: BTreeMap<u64, Result<(), String>>,
     /// The last events, with the time of the run.
     pub events: VecDeque<(Mono, Event)>,
-    pub(crate) booted: Mono,
-    /// When the disk is done with all batches.
-    pub(crate) disk_until: Mono,
     /// Its certificate, as it was last renewed.
     pub certificate: Vec<u8>,
+    pub(crate) dice: Dice,
+    pub(crate) booted: Mono,
+    /// When its wake-up is due that counts; others are stale.
+    pub(crate) armed: Option<Mono>,
+    /// The moment of its last wake-up, and how many there were in it.
+    pub(crate) woken: (Mono, u32),
+    /// When the disk is done with all batches.
+    pub(crate) disk_until: Mono,
     /// Peers that it has a link to, and which life of theirs.
-    pub(crate) links: BTreeMap<usize, u32>,
+    pub(crate) links: BTreeMap<u32, u32>,
     pub(crate) blobs: BTreeSet<Hash>,
+    /// Components that are compiled.
+    pub(crate) compiled: BTreeSet<Hash>,
     pub(crate) backlog: VecDeque<Input>,
     pub(crate) submitted: BTreeMap<u64, Vec<u8>>,
-    /// Slots whose claim was durable at some time.
-    pub(crate) claimed: BTreeSet<(String, u32)>,
 }
 
 impl Host {
-    pub(crate) fn new(name: String, key: SecretKey, certificate: Vec<u8>, options: HostOptions) -> Self {
+    pub(crate) fn new(
+        name: String,
+        key: SecretKey,
+        certificate: Vec<u8>,
+        dice: Dice,
+        options: HostOptions,
+    ) -> Self {
         Self {
             id: key.node_id(),
             name,
@@ -106,14 +126,17 @@ impl Host {
             started: Vec::new(),
             replies: BTreeMap::new(),
             events: VecDeque::new(),
-            booted: Mono(0),
-            disk_until: Mono(0),
             certificate,
+            dice,
+            booted: Mono(0),
+            armed: None,
+            woken: (Mono(0), 0),
+            disk_until: Mono(0),
             links: BTreeMap::new(),
             blobs: BTreeSet::new(),
+            compiled: BTreeSet::new(),
             backlog: VecDeque::new(),
             submitted: BTreeMap::new(),
-            claimed: BTreeSet::new(),
         }
     }
 
@@ -134,14 +157,12 @@ impl Host {
 
     /// Both clocks of this host: monotonic since its start, wall with its skew.
     pub(crate) fn now(&self, time: Mono) -> Now {
-        let wall = crate::world::BEGIN + time.since(Mono(0));
-        let wall = Wall(wall.0.saturating_add_signed(self.options.skew_ms));
-        Now { mono: Mono(time.since(self.booted).as_nanos() as u64), wall }
+        self.options.clock.now(self.booted, time)
     }
 
     /// When its node wants to be woken, by the time of the run.
     pub(crate) fn wake_at(&self) -> Option<Mono> {
-        self.up().map(|node| self.booted + Duration::from_nanos(node.next_timeout().0))
+        self.up().map(|node| self.options.clock.when(self.booted, node.next_timeout()))
     }
 
     pub(crate) fn note(&mut self, time: Mono, event: Event) {

@@ -21,21 +21,35 @@
 //! assert!(cluster.violations().is_empty());
 //! ```
 
+pub mod adversary;
 pub mod check;
+mod clock;
 mod cluster;
 mod control;
+pub mod dice;
 mod disk;
+mod executor;
 mod fault;
+mod gossip;
 mod host;
 pub mod link;
+mod lookup;
 mod memo;
+mod network;
 mod outputs;
-mod watch;
+mod queue;
+mod shelf;
+mod step;
+mod trace;
 mod world;
 
+pub use clock::ClockModel;
 pub use cluster::Cluster;
-pub use disk::Disk;
+pub use disk::{Disk, DiskModel};
+pub use executor::ExecutorModel;
 pub use fault::Faults;
+pub use gossip::GossipModel;
 pub use host::{Host, HostOptions, Instance};
 pub use memo::Memo;
-pub use world::World;
+pub use queue::Queue;
+pub use world::{BEGIN, World};

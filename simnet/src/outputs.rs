@@ -1,63 +1,36 @@
 //! What the surroundings do with what a node puts out.
 
-use crate::cluster::{Cluster, Job, Packet, Stream};
+use crate::cluster::Cluster;
 use crate::host::Instance;
-use crate::link::{Care, Delivery};
-use orbweave_core::io::{Start, SyncId};
+use crate::step::Job;
+use orbweave_core::io::Start;
 use orbweave_core::{ExecutorEvent, Output};
 use orbweave_model::{Hash, NodeId};
-use std::time::Duration;
+use orbweave_trust::Release;
+
+/// What a process says when it cannot start here.
+const BROKEN: &str = "it cannot start here";
 
 impl Cluster {
-    /// Carries out all that a node wants.
-    pub(crate) fn drain(&mut self, i: usize) {
-        while let Some(output) = self.hosts[i].node.as_mut().and_then(|node| node.poll_output()) {
-            self.record(i, &output);
-            self.watch_output(i, &output);
-            self.carry_out(i, output);
-        }
-    }
-
-    fn carry_out(&mut self, i: usize, output: Output) {
+    pub(crate) fn carry_out(&mut self, i: usize, output: Output) {
         match output {
-            Output::Datagram { to, bytes } => self.send(i, to, Care::Lossy, Packet::Datagram(bytes)),
-            Output::Publish { bytes } => {
-                for peer in self.hosts[i].links.keys().copied().collect::<Vec<_>>() {
-                    let to = self.hosts[peer].id;
-                    self.send(i, to, Care::Lossy, Packet::Gossip(bytes.clone()));
-                }
-            }
+            Output::Datagram { to, bytes } => self.send_datagram(i, to, bytes),
+            Output::Publish { bytes } => self.publish(i, bytes),
             Output::Sync { id, bytes } => self.send_frame(i, id, bytes),
-            Output::SyncClose { id } => {
-                let Some(stream) = self.stream_of(i, id) else { return };
-                let Some(entry) = self.streams.get_mut(&stream) else { return };
-                entry.closed[usize::from(i != stream.by)] = true;
-                self.send(i, id.peer, Care::Ordered, Packet::Closed(stream));
-            }
-            Output::Dial { peer, .. } => {
-                let Some(&peer) = self.index.get(&peer) else { return };
-                if self.reachable(i, peer) {
-                    self.later(i, self.faults.delay.1 * 3, Job::Linked { peer });
-                }
-            }
-            Output::Evict { peer } => {
-                if let Some(&peer) = self.index.get(&peer)
-                    && self.hosts[i].links.contains_key(&peer)
-                {
-                    self.unlink(i, peer);
-                    self.later(peer, Duration::from_millis(1), Job::Silent { peer: i, life: u32::MAX });
-                }
-            }
-            Output::Fetch { hash, providers, .. } => self.fetch(i, hash, &providers),
+            Output::SyncClose { id } => self.close_stream(i, id),
+            Output::Dial { peer, .. } => self.dial(i, peer),
+            Output::Evict { peer } => self.evict(i, peer),
+            Output::Fetch { hash, size, providers } => self.fetch(i, hash, size, &providers),
+            Output::Prepare { release } => self.prepare(i, &release),
             Output::Start(start) => self.launch(i, start),
             Output::Stop { instance } => {
                 self.hosts[i].instances.remove(&instance);
             }
             Output::Persist { batch, writes } => {
-                self.hosts[i].disk.write(batch, writes);
-                // Batches are written one after the other.
-                let took = self.draw(self.faults.disk);
                 let host = &mut self.hosts[i];
+                host.disk.write(&mut self.shelf, batch, writes);
+                // Batches are written one after the other.
+                let took = host.dice.duration(self.faults.disk.latency);
                 host.disk_until = host.disk_until.max(self.time) + took;
                 let after = host.disk_until.since(self.time);
                 self.later(i, after, Job::Synced);
@@ -70,70 +43,54 @@ impl Cluster {
                 self.hosts[i].note(time, event);
             }
             Output::Renewed { certificate } => self.hosts[i].certificate = certificate,
-            Output::RoutesChanged | Output::Prepare { .. } => {}
+            Output::RoutesChanged => {}
         }
     }
 
-    fn send(&mut self, from: usize, to: NodeId, care: Care, payload: Packet) {
-        let Some(&to) = self.index.get(&to) else { return };
-        let both = self.hosts[from].links.contains_key(&to) && self.hosts[to].links.contains_key(&from);
-        if both {
-            self.links.send(self.time, &self.faults, Delivery { from, to, care, payload });
-        }
-    }
-
-    fn send_frame(&mut self, i: usize, id: SyncId, bytes: Vec<u8>) {
-        let (Some(stream), Some(&peer)) = (self.stream_of(i, id), self.index.get(&id.peer)) else { return };
-        let both = self.hosts[i].links.contains_key(&peer) && self.hosts[peer].links.contains_key(&i);
-        if id.ours && both {
-            self.streams.entry(stream).or_insert(Stream { to: peer, closed: [false, false] });
-        }
-        if self.streams.contains_key(&stream) {
-            self.send(i, id.peer, Care::Ordered, Packet::Frame(stream, bytes));
-        } else {
-            self.later(i, Duration::from_millis(1), Job::StreamFailed(id));
-        }
-    }
-
-    fn fetch(&mut self, i: usize, hash: Hash, providers: &[NodeId]) {
+    fn fetch(&mut self, i: usize, hash: Hash, size: u64, providers: &[NodeId]) {
         let has = |host: usize| self.hosts[host].blobs.contains(&hash);
-        let near = |id: &NodeId| self.index.get(id).copied().filter(|&p| self.reachable(i, p) && has(p));
-        let outcome = if has(i) || providers.iter().any(|id| near(id).is_some()) {
-            Ok(())
-        } else {
-            Err("no provider in reach has it".to_owned())
+        let near = |id: &NodeId| self.host_of(id).filter(|&p| self.reachable(i, p) && has(p));
+        let provider = if has(i) { Some(i) } else { providers.iter().find_map(near) };
+        let Some(provider) = provider else {
+            let why = Err("no provider in reach has it".to_owned());
+            return self.later(i, self.faults.executor.start.1, Job::Fetched(hash, why));
         };
-        let after = self.draw(self.faults.executor);
-        self.later(i, after, Job::Fetched(hash, outcome));
+        let after = if provider == i {
+            self.faults.executor.start.0
+        } else {
+            let round_trip = self.links.round_trip(self.time, i as u32, provider as u32);
+            round_trip * 2 + self.faults.executor.transfer(size)
+        };
+        self.later(i, after, Job::Fetched(hash, Ok(())));
+    }
+
+    fn prepare(&mut self, i: usize, release: &Release) {
+        let statement = release.statement();
+        if !self.hosts[i].compiled.contains(&statement.blake3) {
+            let took = self.faults.executor.compile(statement.size);
+            self.later(i, took, Job::Compiled(statement.blake3));
+        }
     }
 
     fn launch(&mut self, i: usize, start: Start) {
-        let Start { instance, workload, slot, .. } = start;
-        self.hosts[i].started.push((self.time, workload.clone(), slot));
+        let Start { instance, workload, slot, release, .. } = start;
+        let model = self.faults.executor;
+        let host = &mut self.hosts[i];
+        host.started.push((self.time, workload.clone(), slot));
         let entry = Instance { workload, slot, running: false, since: self.time };
-        self.hosts[i].instances.insert(instance, entry);
-        let (compile, begin) = (self.draw(self.faults.executor), self.draw(self.faults.executor));
-        let compiled = ExecutorEvent::Compiled { cached: false, took: compile };
-        self.later(i, compile, Job::Executed(instance, compiled));
-        let end = if self.hosts[i].options.broken {
-            ExecutorEvent::Failed { reason: "it cannot start here".into() }
+        host.instances.insert(instance, entry);
+        let statement = release.statement();
+        let cached = host.compiled.contains(&statement.blake3);
+        let compile = if cached { model.start.0 } else { model.compile(statement.size) };
+        let begin = model.start(&mut host.dice);
+        let end = if host.options.broken {
+            ExecutorEvent::Failed { reason: BROKEN.into() }
         } else {
             ExecutorEvent::Running
         };
+        self.later(i, compile, Job::Compiled(statement.blake3));
+        let compiled = ExecutorEvent::Compiled { cached, took: compile };
+        self.later(i, compile, Job::Executed(instance, compiled));
         self.later(i, compile + begin, Job::Executed(instance, end));
-    }
-
-    /// Adds an output to the trace.
-    fn record(&mut self, i: usize, output: &Output) {
-        let mut add = |what: u8, bytes: &[u8]| {
-            self.trace.update(&self.time.0.to_le_bytes()).update(&[i as u8, what]);
-            self.trace.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
-        };
-        match output {
-            Output::Datagram { to, bytes } => add(0, &[to.as_bytes(), &bytes[..]].concat()),
-            Output::Publish { bytes } => add(1, bytes),
-            Output::Sync { id, bytes } => add(2, &[format!("{id:?}").as_bytes(), bytes].concat()),
-            other => add(3, format!("{other:?}").as_bytes()),
-        }
     }
 }

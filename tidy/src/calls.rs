@@ -71,4 +71,5 @@ fn is_test(path: &str) -> bool {
         || path.ends_with("_tests.rs")
         || path.contains("/tests/")
         || path.contains("/benches/")
+        || path.contains("/examples/")
 }

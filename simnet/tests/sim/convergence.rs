@@ -114,7 +114,7 @@ fn a_record_from_the_future_waits_until_its_time_has_come() {
 fn a_node_whose_clock_says_1970_works() {
     for (count, broken) in [(5, 1), (5, 0), (2, 1), (2, 0), (3, 2)] {
         let mut hosts = vec![HostOptions::default(); count];
-        hosts[broken].skew_ms = -1_800_000_000_000;
+        hosts[broken].clock.skew_ms = -1_800_000_000_000;
         let mut cluster = Cluster::with(hosts, 3, Faults::default());
         cluster.expect(secs(90), check::members_agree);
         let spec = cluster.spec("app", count as u32);
@@ -124,13 +124,13 @@ fn a_node_whose_clock_says_1970_works() {
         cluster.expect(secs(90), |c| check::healthy(c, "app", count as u32));
         // Somebody sets the clock, and sets it back: years must not be added twice.
         for skew in [0, -1_800_000_000_000, 0] {
-            cluster.hosts[broken].options.skew_ms = skew;
+            cluster.hosts[broken].options.clock.skew_ms = skew;
             cluster.run(secs(40));
             assert_eq!(check::placed(&cluster, "app", count as u32), Ok(()), "{}", cluster.story(50));
         }
         cluster.restart(broken, secs(3));
         cluster.expect(secs(90), |c| check::healthy(c, "app", count as u32));
-        cluster.hosts[broken].options.skew_ms = -1_800_000_000_000;
+        cluster.hosts[broken].options.clock.skew_ms = -1_800_000_000_000;
         // Node records live a quarter of an hour: its own must not look old.
         cluster.run(secs(3_000));
         assert_eq!(check::placed(&cluster, "app", count as u32), Ok(()), "{}", cluster.story(50));

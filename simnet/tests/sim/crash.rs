@@ -3,15 +3,17 @@
 
 use crate::{running, secs, unbroken};
 use orbweave_model::Wall;
-use orbweave_simnet::{Cluster, Faults, check};
+use orbweave_simnet::{Cluster, DiskModel, Faults, check};
 use std::time::Duration;
 
 #[test]
 fn a_crash_at_any_point_forgets_nothing_that_was_acknowledged() {
     for seed in 0..40 {
         // A slow disk: most of the time something is not durable yet.
-        let faults =
-            Faults { disk: (Duration::from_millis(20), Duration::from_millis(400)), ..Faults::default() };
+        let faults = Faults {
+            disk: DiskModel::between(Duration::from_millis(20), Duration::from_millis(400)),
+            ..Faults::default()
+        };
         let mut cluster = Cluster::of(3, seed, faults);
         cluster.run(secs(12));
         let mut acknowledged = Vec::new();
@@ -50,8 +52,10 @@ fn ok(cluster: &Cluster, host: usize) -> Vec<Vec<u8>> {
 
 #[test]
 fn two_submissions_at_once_leave_the_newer_on_disk_whatever_their_order() {
-    let faults =
-        Faults { disk: (Duration::from_millis(300), Duration::from_millis(300)), ..Faults::default() };
+    let faults = Faults {
+        disk: DiskModel::between(Duration::from_millis(300), Duration::from_millis(300)),
+        ..Faults::default()
+    };
     let mut cluster = Cluster::of(1, 1, faults);
     cluster.run(secs(5));
     let mut spec = cluster.spec("app", 1);

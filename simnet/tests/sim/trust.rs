@@ -44,7 +44,7 @@ fn a_revoked_nodes_records_vanish_in_any_order_of_arrival() {
 fn a_release_whose_time_has_not_come_is_taken_when_it_has() {
     // The first node's clock is twenty seconds ahead, and the release is dated by it.
     let mut hosts = vec![HostOptions::default(); 3];
-    hosts[0].skew_ms = 20_000;
+    hosts[0].clock.skew_ms = 20_000;
     let mut cluster = Cluster::with(hosts, 1, Faults::default());
     cluster.expect(secs(30), check::members_agree);
     let mut spec = cluster.spec("app", 3);
