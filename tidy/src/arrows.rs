@@ -7,6 +7,7 @@ use crate::metadata::Metadata;
 pub const ALLOWED: &[(&str, &[&str])] = &[
     ("orbweave-model", &[]),
     ("orbweave-trust", &["orbweave-model"]),
+    ("orbweave-contact", &["orbweave-model"]),
     ("orbweave-state", &["orbweave-model", "orbweave-trust"]),
     ("orbweave-scheduler", &["orbweave-model"]),
     ("orbweave-core", &["orbweave-model", "orbweave-trust", "orbweave-state", "orbweave-scheduler"]),
@@ -36,6 +37,7 @@ pub const ALLOWED: &[(&str, &[&str])] = &[
 pub const SANS_IO: &[&str] = &[
     "orbweave-model",
     "orbweave-trust",
+    "orbweave-contact",
     "orbweave-state",
     "orbweave-scheduler",
     "orbweave-core",

@@ -4,7 +4,8 @@ use crate::Finding;
 use crate::rust_text::{code_only, lines_with, without_tests};
 
 /// The folders whose code decides, and therefore is sans-IO.
-pub const SANS_IO: &[&str] = &["mesh/model", "mesh/trust", "mesh/state", "scheduler", "node/core", "simnet"];
+pub const SANS_IO: &[&str] =
+    &["mesh/model", "mesh/trust", "mesh/contact", "mesh/state", "scheduler", "node/core", "simnet"];
 
 /// What sans-IO code does not say, and why. Clippy knows most of these by their
 /// resolved path; this list also holds where clippy is not run.
