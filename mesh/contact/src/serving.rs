@@ -1,9 +1,9 @@
 //! Which satellite serves a station, and what a change of it costs.
 //!
 //! Starlink allocates satellites to terminals anew every 15 seconds, all over the world at
-//! once: at 12, 27, 42 and 57 seconds past each minute of UTC. Round trips jump at that
-//! moment, by up to about 140 ms, and settle (Mohan et al., "A Multifaceted Look at
-//! Starlink Performance", WWW 2024; Tanveer et al., "Making Sense of Constellations", 2023).
+//! once: at 12, 27, 42 and 57 seconds past each minute of UTC (Mohan et al., "A Multifaceted
+//! Look at Starlink Performance", WWW 2024). Round trips jump at that moment, by up to about
+//! 140 ms where it was measured, and settle.
 
 use crate::{GroundStation, Moment, Satellite};
 use orbweave_model::Wall;
