@@ -225,7 +225,7 @@ impl Line<'_> {
         within: Range<f64>,
     ) -> Result<f64, TleError> {
         let text = self.columns(columns.clone());
-        // "inf" and "nan" parse, and must not.
+        // Signs and exponents would parse too, but none belong there.
         let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         let number = plain.then(|| text.parse::<f64>().ok()).flatten();
         number.filter(|n| within.contains(n)).ok_or_else(|| self.field(field, columns))

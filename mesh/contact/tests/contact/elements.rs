@@ -70,7 +70,10 @@ fn a_fault_is_named_with_its_line() {
     let (line, _, text) = fault(&fix_checksums(&ISS.replace("51.6416", "5x.6416")));
     assert_eq!((line, text.as_str()), (3, "line 3: inclination in columns 9 to 16 cannot be \"5x.6416\""));
 
-    assert!(matches!(fault(&fix_checksums(&ISS.replace("51.6416", "    nan"))).1, TleFault::Field { .. }));
+    for wrong in ["    nan", "    inf", " 5.16e1", "+51.641", "-51.641", "       "] {
+        let set = fix_checksums(&ISS.replace("51.6416", wrong));
+        assert!(matches!(fault(&set).1, TleFault::Field { .. }), "{wrong}");
+    }
     assert!(matches!(fault(&fix_checksums(&ISS.replace("08264.5", "08367.5"))).1, TleFault::Field { .. }));
     assert_eq!(fault(&ISS.replace("2927", "292 ")).1, TleFault::Length(68));
     assert_eq!(fault(&ISS.replace("2927", "292x")).0, 2);

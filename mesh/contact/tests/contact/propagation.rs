@@ -98,6 +98,23 @@ fn a_circle_keeps_its_height_and_its_plane_drifts_as_published() {
 }
 
 #[test]
+fn a_circle_is_round_in_the_nodal_period_of_the_textbooks() {
+    // T = 2π √(a³/μ) (1 - 3/2 J2 (R/a)² (4 cos² i - 1)), to first order in J2.
+    let (a, cos_i): (f64, f64) = (6_378.137 + 550.0, libm::cos(53.0_f64.to_radians()));
+    let kepler = std::f64::consts::TAU * (a * a * a / 398_600.4418).sqrt();
+    let oblateness = 1.5 * 0.001_082_63 * (6_378.137 / a) * (6_378.137 / a) * (4.0 * cos_i * cos_i - 1.0);
+    let period_ms = kepler * (1.0 - oblateness) * 1_000.0;
+
+    let satellites = shell(WalkerKind::Delta, 1, 1, 0).satellites().unwrap();
+    let rises = |ms: u64| satellites[0].inertial(Wall(EPOCH.0 + ms)).unwrap().z >= 0.0;
+    // The first crosses the equator northwards at the epoch; ten rounds later it does so again.
+    let about = (period_ms * 10.0) as u64;
+    let crossing = (about - 60_000..about + 60_000).find(|&ms| !rises(ms - 1) && rises(ms)).unwrap();
+    // What is left of second order is J2² of ten rounds.
+    assert!((crossing as f64 - period_ms * 10.0).abs() < 100.0, "{crossing} {period_ms}");
+}
+
+#[test]
 fn a_shell_that_cannot_be_is_refused_in_words() {
     let mut impossible = shell(WalkerKind::Delta, 6, 8, 6);
     assert!(impossible.satellites().unwrap_err().to_string().contains("phasing is 6"));

@@ -2,7 +2,7 @@
 
 use crate::{EPOCH, shell, starlink, station};
 use orbweave_contact::{
-    EDGE_MS, GroundStation, Moment, Satellite, Search, SearchError, WalkerKind, Window, delay_us,
+    EDGE_MS, GroundStation, Moment, Pass, Satellite, Search, SearchError, WalkerKind, Window, delay_us,
     line_of_sight,
 };
 use orbweave_model::Wall;
@@ -130,6 +130,29 @@ proptest! {
 fn passes_of_real_satellites_are_those_that_a_look_a_second_finds() {
     let stations = [station(47.4, 8.5, 25.0), station(-33.9, 151.2, 10.0), station(0.0, -78.5, 0.0)];
     assert!(passes_agree(&starlink(), &stations, EPOCH).unwrap() > 20);
+}
+
+#[test]
+fn no_pass_as_long_as_the_stated_minimum_falls_between_two_steps() {
+    let satellites = shell(WalkerKind::Delta, 6, 8, 1).satellites().unwrap();
+    let stations: Vec<_> = (0..10).map(|i| station(f64::from(i) * 6.0, f64::from(i) * 36.0, 25.0)).collect();
+    let day = Duration::from_secs(86_400);
+    let passes = |seconds| {
+        let search = Search::new(EPOCH, day, Duration::from_secs(seconds)).unwrap();
+        search.passes(&satellites, &stations).unwrap()
+    };
+    let (fine, coarse) = (passes(1), passes(30));
+    let mut short = 0;
+    for pass in fine.iter().filter(|p| p.window.ends.0 - p.window.begins.0 >= 30_000) {
+        let same = |p: &&Pass| {
+            (p.satellite, p.station) == (pass.satellite, pass.station)
+                && p.window.begins <= pass.window.ends
+                && p.window.ends >= pass.window.begins
+        };
+        assert!(coarse.iter().any(|p| same(&p)), "missed: {pass:?}");
+        short += u32::from(pass.window.ends.0 - pass.window.begins.0 < 60_000);
+    }
+    assert!(short > 10, "only {short} of them are short");
 }
 
 #[test]
