@@ -101,7 +101,7 @@ fn a_circle_keeps_its_height_and_its_plane_drifts_as_published() {
 fn a_circle_is_round_in_the_nodal_period_of_the_textbooks() {
     // T = 2π √(a³/μ) (1 - 3/2 J2 (R/a)² (4 cos² i - 1)), to first order in J2.
     let (a, cos_i): (f64, f64) = (6_378.137 + 550.0, libm::cos(53.0_f64.to_radians()));
-    let kepler = std::f64::consts::TAU * (a * a * a / 398_600.4418).sqrt();
+    let kepler = std::f64::consts::TAU * (a * a * a / 398_600.441_8).sqrt();
     let oblateness = 1.5 * 0.001_082_63 * (6_378.137 / a) * (6_378.137 / a) * (4.0 * cos_i * cos_i - 1.0);
     let period_ms = kepler * (1.0 - oblateness) * 1_000.0;
 

@@ -1,6 +1,6 @@
 //! How long the windows of a Starlink-like shell take: 1,584 satellites, 100 stations, 95 minutes.
 //!
-//! `cargo run --release -p orbweave-contact --example precompute [ELEMENTS.tle]`
+//! `cargo bench -p orbweave-contact --bench precompute [-- ELEMENTS.tle]`, the path from `mesh/contact` on.
 
 use orbweave_contact::{
     Contact, ContactPlan, Elements, GroundStation, Satellite, Search, Shipment, Walker, WalkerKind,
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const EPOCH: Wall = Wall(1_734_220_800_000);
 const RATE: u64 = 12_500_000;
 
-// An example measures; the rule against clocks is for the library.
+// A bench measures; the rule against clocks is for the library.
 #[allow(clippy::disallowed_methods)]
 fn timed<T>(what: &str, f: impl FnOnce() -> Result<T, Box<dyn Error>>) -> Result<T, Box<dyn Error>> {
     let begun = Instant::now();
@@ -71,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
 
-    if let Some(path) = std::env::args().nth(1) {
+    if let Some(path) = std::env::args().skip(1).find(|arg| !arg.starts_with("--")) {
         let elements = Elements::parse_all(&std::fs::read_to_string(path)?)?;
         let satellites: Vec<Satellite> =
             elements.iter().take(1_584).map(Satellite::from_elements).collect::<Result<_, _>>()?;
