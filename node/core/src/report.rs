@@ -124,6 +124,13 @@ impl Node {
         self.nodes.iter().map(report).collect()
     }
 
+    /// The nodes that are held for dead: what they were asked is not answered any more.
+    /// One that left in order is not among them.
+    pub fn down(&self) -> BTreeSet<NodeId> {
+        let state = |node: &NodeId| self.membership.state(*node);
+        self.nodes.keys().copied().filter(|n| *n != self.me && state(n) == MemberState::Down).collect()
+    }
+
     /// Every workload, deleted ones included.
     pub fn workloads(&self) -> Vec<WorkloadReport> {
         let report = |(name, d): (&WorkloadName, &crate::view::Desired)| WorkloadReport {

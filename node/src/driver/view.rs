@@ -190,26 +190,28 @@ pub fn verdicts(node: &Node, name: &WorkloadName) -> Vec<Verdict> {
 }
 
 /// The routes for ingress.
-pub fn route_table(reports: Vec<RouteReport>) -> RouteTable {
-    RouteTable::new(reports.into_iter().map(|report| {
-        let deadline = report.route.as_ref().map(|r| r.deadline_ms).filter(|ms| *ms > 0);
-        RouteEntry {
-            name: report.name,
-            deadline: deadline.map_or(DEADLINE_DEFAULT, Duration::from_millis),
-            http: report.route.map(|route| HttpRoute {
-                host: route.host,
-                path: route.path,
-                idempotent: route.idempotent,
-            }),
-            replicas: report
-                .replicas
-                .into_iter()
-                .map(|(node, slot, rtt)| Replica {
-                    node,
-                    slot,
-                    rtt_us: rtt.map_or(0, |r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
-                })
-                .collect(),
-        }
-    }))
+pub fn route_table(node: &Node) -> RouteTable {
+    RouteTable::new(node.routes().into_iter().map(route_entry)).with_down(node.down())
+}
+
+fn route_entry(report: RouteReport) -> RouteEntry {
+    let deadline = report.route.as_ref().map(|r| r.deadline_ms).filter(|ms| *ms > 0);
+    RouteEntry {
+        name: report.name,
+        deadline: deadline.map_or(DEADLINE_DEFAULT, Duration::from_millis),
+        http: report.route.map(|route| HttpRoute {
+            host: route.host,
+            path: route.path,
+            idempotent: route.idempotent,
+        }),
+        replicas: report
+            .replicas
+            .into_iter()
+            .map(|(node, slot, rtt)| Replica {
+                node,
+                slot,
+                rtt_us: rtt.map_or(0, |r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
+            })
+            .collect(),
+    }
 }

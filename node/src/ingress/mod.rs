@@ -13,6 +13,7 @@ mod dispatch;
 mod failure;
 pub mod frame;
 pub mod invoke;
+mod lost;
 pub mod mesh;
 mod node;
 mod server;

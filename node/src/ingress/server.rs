@@ -5,6 +5,7 @@ use super::body::{self, BodyError, Held, Holding, IngressBody};
 use super::dispatch::{self, Answer, GaveUp};
 use super::failure::CallFailure;
 use super::frame::{HEAD_BYTES_MAX, HEADERS_MAX};
+use super::lost::while_alive;
 use super::mesh::Mesh;
 use super::table::{MESH_SUFFIX, RouteEntry};
 use super::traffic::Count;
@@ -114,7 +115,7 @@ pub async fn answer_with<M: Mesh>(mesh: &M, request: Request<IngressBody>) -> Re
         return refusal(&GaveUp { failure: busy, attempts: 0 });
     };
     let response = match handle(mesh, request).await {
-        Ok(answer) => passed_on(answer),
+        Ok(answer) => passed_on(mesh, answer),
         Err(Refused::Mesh(gave_up)) => {
             traffic.count(Count::Error);
             refusal(&gave_up)
@@ -228,9 +229,13 @@ fn no_such_service(host: Option<&str>, path: &str) -> String {
 }
 
 /// The guest's answer, with who gave it.
-fn passed_on(answer: Answer) -> Response<IngressBody> {
-    let mut response = answer.response;
-    let replica = format!("{}/{}", answer.replica.node.short(), answer.replica.slot);
+fn passed_on<M: Mesh>(mesh: &M, answer: Answer) -> Response<IngressBody> {
+    let node = answer.replica.node;
+    let mut response = match node == mesh.id() {
+        true => answer.response,
+        false => answer.response.map(|body| while_alive(mesh, node, body)),
+    };
+    let replica = format!("{}/{}", node.short(), answer.replica.slot);
     if let Ok(value) = HeaderValue::from_str(&replica) {
         response.headers_mut().insert(REPLICA_HEADER, value);
     }

@@ -4,6 +4,7 @@
 
 use orbweave_model::{NodeId, WorkloadName};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +64,11 @@ impl RouteEntry {
     }
 }
 
-/// All workloads, in order of their names.
+/// All workloads, in order of their names, and the nodes that are held for dead.
 #[derive(Debug, Clone, Default)]
 pub struct RouteTable {
     entries: Vec<Arc<RouteEntry>>,
+    down: BTreeSet<NodeId>,
 }
 
 impl RouteTable {
@@ -83,7 +85,19 @@ impl RouteTable {
             })
             .collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { entries }
+        Self { entries, down: BTreeSet::new() }
+    }
+
+    /// The same, with the nodes that are held for dead.
+    #[must_use]
+    pub fn with_down(self, down: BTreeSet<NodeId>) -> Self {
+        Self { down, ..self }
+    }
+
+    /// Whether this node is held for dead. One that merely drains is not: it finishes
+    /// what it has.
+    pub fn is_down(&self, node: NodeId) -> bool {
+        self.down.contains(&node)
     }
 
     /// The workload of this name.

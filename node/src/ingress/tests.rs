@@ -149,6 +149,52 @@ async fn a_request_that_may_have_had_effects_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_request_that_may_not_be_repeated_ends_when_its_node_is_held_for_dead_and_says_what_is_unknown() {
+    let from = world(false, &[Manner::Frozen, ANSWERS]);
+    from.traffic.avoid(node(2), DEADLINE);
+    let asking = tokio::spawn({
+        let from = from.clone();
+        async move { ask(&from).await }
+    });
+    until(|| from.world.frozen() == 1).await;
+    from.world.bury(&[2]);
+    from.world.bury(&[1]);
+    let response = asking.await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{}", response.body());
+    assert_eq!(header(&response, ERROR_HEADER), "indeterminate");
+    assert_eq!(header(&response, ATTEMPTS_HEADER), "1");
+    assert!(
+        response.body().contains("whether the request was carried out is unknown"),
+        "{}",
+        response.body()
+    );
+    assert_eq!(from.world.asked.lock().unwrap().len(), 0, "nobody else was asked");
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_be_repeated_is_still_answered_by_a_node_that_drains() {
+    let from = world(false, &[Manner::Answers(Duration::from_millis(50))]);
+    let asking = tokio::spawn({
+        let from = from.clone();
+        async move { ask(&from).await }
+    });
+    until(|| from.world.asked.lock().unwrap().len() == 1).await;
+    from.world.route(false, &[]);
+    assert_eq!(asking.await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_answer_breaks_off_when_its_node_is_held_for_dead() {
+    let from = world(false, &[Manner::Stalls]);
+    let response = answer_with(&from, request("image")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    until(|| from.world.frozen() == 1).await;
+    from.world.bury(&[1]);
+    let broken = response.into_body().collect().await.unwrap_err().to_string();
+    assert_eq!(broken, "it is held for dead");
+}
+
+#[tokio::test]
 async fn a_request_that_cannot_have_had_effects_is_asked_elsewhere() {
     let from = world(false, &[Manner::Dead, ANSWERS]);
     for _ in 0..10 {
