@@ -18,6 +18,7 @@ pub mod mesh;
 mod node;
 mod server;
 pub mod serving;
+mod slow;
 pub mod table;
 #[cfg(test)]
 mod tests;

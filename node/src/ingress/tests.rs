@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use orbweave_model::limit;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use world::{ANSWERS, DEADLINE, FakeNode, Manner, node, world};
 
@@ -279,6 +279,53 @@ async fn the_listener_speaks_http_and_stops_when_told() {
     stop.send(()).unwrap();
     tokio::time::timeout(DEADLINE, serving).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// A listener for the node, with the time that it gives a client which reads nothing.
+async fn listening(from: &FakeNode, stall_time_max: Duration) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = server::serve_patiently(from.clone(), listener, stall_time_max, std::future::pending());
+    tokio::spawn(serving);
+    address
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_without_asking_first_still_reads_why_it_is_refused() {
+    for (idempotent, host) in [(true, "hello.mesh"), (false, "hello.mesh"), (true, "nobody.mesh")] {
+        let from = world(idempotent, &[ANSWERS]);
+        let mut socket = TcpStream::connect(listening(&from, DEADLINE).await).await.unwrap();
+        let length = limit::BODY_BYTES_MAX + 8 * 1024 * 1024;
+        let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
+        // All of it first, as a simple client does, then the answer.
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(&vec![7; length]).await.unwrap();
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: hello.mesh\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut said = String::new();
+        socket.read_to_string(&mut said).await.unwrap();
+        let expected = if host == "hello.mesh" { "HTTP/1.1 413 " } else { "HTTP/1.1 404 " };
+        assert!(said.starts_with(expected), "{said}");
+        assert!(said.contains("HTTP/1.1 200 OK"), "the connection can be used again: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_does_not_hold_its_request_for_ever() {
+    let from = world(true, &[]);
+    from.world.set(0, ANSWERS);
+    from.world.route(true, &[0]);
+    let free = from.traffic.requests.available_permits();
+    let address = listening(&from, Duration::from_millis(100)).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut socket = socket.connect(address).await.unwrap();
+    let length = limit::BODY_BYTES_MAX;
+    let head = format!("POST / HTTP/1.1\r\nHost: hello.mesh\r\nContent-Length: {length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&vec![7; length]).await.unwrap();
+    until(|| from.world.asked.lock().unwrap().len() == 1).await;
+    until(|| from.traffic.requests.available_permits() == free).await;
+    drop(socket);
 }
 
 #[tokio::test]
