@@ -5,6 +5,7 @@ use super::backend::Backend;
 use super::error::ApiError;
 use super::line;
 use super::types::{BlobResponse, CallRequest, TicketRequest, TicketResponse};
+use crate::manifest::quantity::{CALL_TIME_MAX, CALL_TIME_MIN, Span};
 use crate::state_dir::{StateDir, StateDirError, random_bytes};
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -273,6 +274,10 @@ async fn call<B: Backend>(
     request: Result<Json<CallRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(request) = request.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let deadline = Span(Duration::from_millis(request.deadline_ms));
+    if let Err(e) = deadline.bounded(CALL_TIME_MIN, CALL_TIME_MAX) {
+        return Err(ApiError::bad_request(format!("deadlineMs: {e}")));
+    }
     Ok(Json(api.backend.call(request).await?).into_response())
 }
 

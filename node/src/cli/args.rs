@@ -240,7 +240,7 @@ pub struct DeployArgs {
     #[arg(long)]
     pub wait: bool,
     /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait")]
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
     pub timeout: Span,
     /// The publisher's key, which signs the release [default: publisher.key of the state directory]
     #[arg(long, value_name = "FILE", conflicts_with = "release")]
@@ -344,7 +344,7 @@ pub struct CallArgs {
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub args: String,
     /// The time that the call has
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::of_call)]
     pub deadline: Span,
     /// How to print the result
     #[command(flatten)]

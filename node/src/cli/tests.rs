@@ -85,5 +85,11 @@ fn what_cannot_be_meant_is_refused_with_the_reason() {
     assert!(refused("orbweave join ow1nonsense").contains("TICKET"));
     assert!(refused("orbweave ticket create --ttl 1").contains("\"1\" is no length of time"));
     assert!(refused("orbweave deploy -f a.yaml --timeout 5s").contains("--wait"));
+    for beyond in ["0s", "61m", "8760h"] {
+        for line in ["call w f --deadline", "deploy -f a.yaml --wait --timeout"] {
+            let said = refused(&format!("orbweave {line} {beyond}"));
+            assert!(said.contains("is out of bounds: 1ms to 1h are allowed"), "{line} {beyond}: {said}");
+        }
+    }
     assert!(refused("orbweave deploy -f a.yaml --key k --release r").contains("cannot be used with"));
 }

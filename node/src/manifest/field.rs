@@ -9,7 +9,6 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// A version.
 pub const VERSION_BYTES_MAX: usize = 64;
@@ -27,10 +26,6 @@ pub const ENV_VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const ENV_BYTES_MAX: usize = limit::RECORD_BYTES_MAX - limit::RELEASE_BYTES_MAX - 16 * 1024;
 /// Requests at once in one replica.
 pub const CONCURRENCY_MAX: u32 = 10_000;
-/// The shortest time limit.
-pub const CALL_TIME_MIN: Duration = Duration::from_millis(1);
-/// The longest.
-pub const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// A text that is read by its type's own rules.
 pub(super) fn parsed<'de, T, D>(d: D) -> Result<T, D::Error>
@@ -51,12 +46,26 @@ where
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
-fn within<'de, D: Deserializer<'de>>(d: D, max: u32) -> Result<u32, D::Error> {
-    let number = u32::deserialize(d)?;
-    if (1..=max).contains(&number) {
-        return Ok(number);
+/// A whole number from 1 to `max`.
+struct Within(u32);
+
+impl Visitor<'_> for Within {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from 1 to {}", self.0)
     }
-    Err(D::Error::custom(format!("{number} is out of bounds: 1 to {max} are allowed")))
+
+    fn visit_u32<E: Error>(self, number: u32) -> Result<u32, E> {
+        if (1..=self.0).contains(&number) {
+            return Ok(number);
+        }
+        Err(E::custom(format!("{number} is out of bounds: 1 to {} are allowed", self.0)))
+    }
+}
+
+fn within<'de, D: Deserializer<'de>>(d: D, max: u32) -> Result<u32, D::Error> {
+    d.deserialize_u32(Within(max))
 }
 
 pub(super) fn replicas<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
@@ -68,8 +77,7 @@ pub(super) fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Err
 }
 
 pub(super) fn call_time<'de, D: Deserializer<'de>>(d: D) -> Result<Span, D::Error> {
-    let span: Span = parsed(d)?;
-    span.bounded(CALL_TIME_MIN, CALL_TIME_MAX).map_err(D::Error::custom)
+    Span::of_call(&String::deserialize(d)?).map_err(D::Error::custom)
 }
 
 /// One entry of `requires`; checked by itself, so that the error names its line.
