@@ -47,6 +47,7 @@ impl Backend for Fake {
             members: MemberCounts { alive: 1, ..Default::default() },
             ports: Ports { http: address, mesh: address, admin: None },
             memory_bytes: 1,
+            conflicts: Vec::new(),
             counters: [("records".to_owned(), 3)].into(),
         }
     }
@@ -139,6 +140,12 @@ async fn what_the_node_says_reaches_the_client() {
     };
     let answer: CallResponse = client.post("/v1/calls", &request).await.unwrap();
     assert_eq!(answer.result, "f(1)");
+    for beyond in [0, 3_600_001, u64::MAX] {
+        let request = CallRequest { deadline_ms: beyond, ..request.clone() };
+        let error = refusal(client.post::<CallResponse>("/v1/calls", &request).await.unwrap_err());
+        assert_eq!(error.status, StatusCode::BAD_REQUEST);
+        assert!(error.error.contains("1ms to 1h are allowed"), "{}", error.error);
+    }
     let ticket: TicketResponse =
         client.post("/v1/tickets", &TicketRequest { uses: 2, ttl_ms: 60_000 }).await.unwrap();
     assert_eq!(ticket.ticket, "ow1-2-60");

@@ -11,7 +11,7 @@ mod describe;
 mod failure;
 mod follow;
 mod init;
-mod interfaces;
+pub mod interfaces;
 mod join;
 mod list;
 mod output;

@@ -27,5 +27,5 @@ mod traffic;
 pub use failure::CallFailure;
 pub use node::{call, serve, serve_stream};
 pub use server::{ATTEMPTS_HEADER, REPLICA_HEADER};
-pub use table::{HttpRoute, Replica, RouteEntry, RouteTable};
+pub use table::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
 pub use traffic::{Traffic, TrafficEvent, in_flight_key};
