@@ -47,6 +47,7 @@ impl Backend for Fake {
             members: MemberCounts { alive: 1, ..Default::default() },
             ports: Ports { http: address, mesh: address, admin: None },
             memory_bytes: 1,
+            settings: None,
             conflicts: Vec::new(),
             counters: [("records".to_owned(), 3)].into(),
         }

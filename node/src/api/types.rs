@@ -36,6 +36,9 @@ pub struct Status {
     pub members: MemberCounts,
     /// Where it listens.
     pub ports: Ports,
+    /// What else it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<NodeSettings>,
     /// Resident memory of the process.
     pub memory_bytes: u64,
     /// Routes that more than one workload names.
@@ -85,6 +88,22 @@ pub struct Ports {
     /// The admin API on loopback, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<SocketAddr>,
+}
+
+/// What a node was told when it was started, or an earlier time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSettings {
+    /// Its labels.
+    pub labels: Labels,
+    /// What it offers.
+    pub capacity: Resources,
+    /// Nodes that it asks first.
+    pub peers: Vec<NodeId>,
+    /// Whether it looks for nodes on the local network.
+    pub mdns: bool,
+    /// Whether it pushes news by gossip.
+    pub gossip: bool,
 }
 
 /// The state of a member.

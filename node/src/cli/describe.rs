@@ -74,7 +74,8 @@ impl Page {
     }
 }
 
-fn resources(r: &Resources) -> String {
+/// Processor time and memory in words.
+pub fn resources(r: &Resources) -> String {
     format!("{} CPU, {} memory", Cpu(r.cpu_milli), Memory(r.memory_bytes))
 }
 

@@ -16,6 +16,7 @@ mod join;
 mod list;
 mod output;
 mod release;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;

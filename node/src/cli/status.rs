@@ -1,6 +1,7 @@
 //! `status` and `down`.
 
 use super::args::ListArgs;
+use super::describe::resources;
 use super::failure::Failure;
 use super::output::{self, Format};
 use crate::api::types::Status;
@@ -38,6 +39,20 @@ fn told(s: &Status) -> String {
         output::age(s.uptime_ms),
         output::bytes(s.memory_bytes),
     ));
+    if let Some(told) = &s.settings {
+        let labels = if told.labels.is_empty() { "none".to_owned() } else { told.labels.to_string() };
+        let on = |on: bool| if on { "on" } else { "off" };
+        text.push_str(&format!(
+            "  labels        {labels}\n  \
+               offers        {}, {} replicas\n  \
+               discovery     mDNS {}, gossip {}, {} peers to ask first\n",
+            resources(&told.capacity),
+            told.capacity.instances,
+            on(told.mdns),
+            on(told.gossip),
+            told.peers.len(),
+        ));
+    }
     for conflict in &s.conflicts {
         text.push_str(&format!("  conflict      {}\n", conflict_text(&conflict.route, &conflict.workloads)));
     }

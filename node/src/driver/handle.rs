@@ -8,8 +8,8 @@ use crate::api::backend::Backend;
 use crate::api::error::ApiError;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Ports, RouteConflict, Status,
-    WorkloadView,
+    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeSettings, NodeView, Ports, RouteConflict,
+    Status, WorkloadView,
 };
 use crate::cli::interfaces;
 use crate::ingress::{self, RouteTable, Traffic, TrafficEvent};
@@ -42,6 +42,8 @@ pub struct Parts {
     pub mesh_name: String,
     /// Where the node listens.
     pub ports: Ports,
+    /// What else it was told.
+    pub settings: NodeSettings,
     /// Where it tells others to find it.
     pub advertised: Vec<SocketAddr>,
     /// Its network.
@@ -306,6 +308,7 @@ impl Backend for NodeHandle {
             peers: self.net().peers().len() as u32,
             members,
             ports: parts.ports,
+            settings: Some(parts.settings.clone()),
             memory_bytes: resident_bytes(),
             conflicts,
             counters,

@@ -139,6 +139,7 @@ pub async fn run(
         mesh,
         mesh_name,
         ports: view::ports(&options),
+        settings: view::settings(&options),
         advertised: advertised(options.mesh()),
         net: net.clone(),
         inbox: inbox.clone(),

@@ -2,8 +2,8 @@
 
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    InstanceView, MemberCounts, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView, Verdict,
-    WorkloadView,
+    InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView,
+    Verdict, WorkloadView,
 };
 use crate::cli::UpOptions;
 use crate::ingress::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
@@ -23,6 +23,17 @@ const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 /// Where a node listens.
 pub fn ports(options: &UpOptions) -> Ports {
     Ports { http: options.http(), mesh: options.mesh(), admin: options.admin }
+}
+
+/// What else a node was told.
+pub fn settings(options: &UpOptions) -> NodeSettings {
+    NodeSettings {
+        labels: options.labels.clone(),
+        capacity: options.capacity,
+        peers: options.peers.iter().map(|peer| peer.node).collect(),
+        mdns: options.mdns,
+        gossip: options.gossip,
+    }
 }
 
 /// A core event with its time and place.

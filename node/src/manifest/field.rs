@@ -37,7 +37,7 @@ where
 }
 
 /// The same, where nothing may be given.
-pub(super) fn parsed_option<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
+pub(crate) fn parsed_option<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
@@ -46,34 +46,57 @@ where
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
-/// A whole number from 1 to `max`.
-struct Within(u32);
+/// A whole number within bounds.
+struct Within {
+    min: u32,
+    max: u32,
+}
 
 impl Visitor<'_> for Within {
     type Value = u32;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a whole number from 1 to {}", self.0)
+        write!(f, "a whole number from {} to {}", self.min, self.max)
     }
 
     fn visit_u32<E: Error>(self, number: u32) -> Result<u32, E> {
-        if (1..=self.0).contains(&number) {
+        let Self { min, max } = self;
+        if (min..=max).contains(&number) {
             return Ok(number);
         }
-        Err(E::custom(format!("{number} is out of bounds: 1 to {} are allowed", self.0)))
+        Err(E::custom(format!("{number} is out of bounds: {min} to {max} are allowed")))
     }
 }
 
-fn within<'de, D: Deserializer<'de>>(d: D, max: u32) -> Result<u32, D::Error> {
-    d.deserialize_u32(Within(max))
+/// A whole number from `min` to `max`.
+pub(crate) fn number<'de, D: Deserializer<'de>>(d: D, min: u32, max: u32) -> Result<u32, D::Error> {
+    d.deserialize_u32(Within { min, max })
+}
+
+/// A list of texts, each read by its type's own rules, so that the error names its place.
+pub(crate) fn parsed_list<'de, T, D>(d: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let items = Vec::<Parsed<T>>::deserialize(d)?;
+    Ok(Some(items.into_iter().map(|item| item.0).collect()))
+}
+
+struct Parsed<T>(T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        parsed(d).map(Self)
+    }
 }
 
 pub(super) fn replicas<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    within(d, limit::REPLICAS_MAX)
+    number(d, 1, limit::REPLICAS_MAX)
 }
 
 pub(super) fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    within(d, CONCURRENCY_MAX)
+    number(d, 1, CONCURRENCY_MAX)
 }
 
 pub(super) fn call_time<'de, D: Deserializer<'de>>(d: D) -> Result<Span, D::Error> {
