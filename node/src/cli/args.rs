@@ -77,9 +77,9 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Call an exported function; arguments and result are in WAVE
     Call(CallArgs),
-    /// Print what the workloads on this node wrote
+    /// Print what a workload wrote, wherever it runs, or all on this node
     Logs(LogsArgs),
-    /// Print what happened on this node
+    /// Print what happened to a workload, wherever it runs, or all on this node
     Events(EventsArgs),
     /// Tell how the node is
     Status(ListArgs),
@@ -390,6 +390,9 @@ pub struct CallArgs {
 pub struct LogsArgs {
     /// Only this workload
     pub workload: Option<WorkloadName>,
+    /// Only of the node that is asked, not of those that hold replicas too
+    #[arg(long, requires = "workload")]
+    pub here: bool,
     /// Go on as new lines come
     #[arg(short, long)]
     pub follow: bool,
@@ -403,6 +406,9 @@ pub struct LogsArgs {
 pub struct EventsArgs {
     /// Only about this workload
     pub workload: Option<WorkloadName>,
+    /// Only of the node that is asked, not of those that hold replicas too
+    #[arg(long, requires = "workload")]
+    pub here: bool,
     /// Go on as things happen
     #[arg(short, long)]
     pub follow: bool,

@@ -3,8 +3,9 @@
 use super::actor::{Inbox, Message, wall_now};
 use super::gate::NodeGate;
 use super::history::History;
+use super::relay;
 use super::view;
-use crate::api::backend::Backend;
+use crate::api::backend::{Backend, Elsewhere, Source};
 use crate::api::error::ApiError;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
@@ -19,7 +20,7 @@ use orbweave_core::{Node, event};
 use orbweave_model::{Hash, InstanceId, MeshId, NodeId, Wall, WorkloadName, limit};
 use orbweave_net::Net;
 use orbweave_wasm::Service;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -269,6 +270,16 @@ impl NodeHandle {
         answered.await.ok()
     }
 
+    /// The nodes that hold a slot of a workload, wanted or not.
+    pub async fn holders(&self, workload: &WorkloadName) -> BTreeSet<NodeId> {
+        let name = workload.clone();
+        let holders = self.ask(move |node| {
+            let slots = node.slots(&name).into_iter().chain(node.surplus(&name));
+            slots.filter_map(|slot| Some(slot.holding?.holder)).collect()
+        });
+        holders.await.unwrap_or_default()
+    }
+
     fn counters(&self) -> BTreeMap<String, u64> {
         let net = self.net().counters();
         let mut named = self.traffic().to_status();
@@ -397,6 +408,10 @@ impl Backend for NodeHandle {
 
     fn events(&self) -> (Vec<Event>, broadcast::Receiver<Event>) {
         self.0.events.listen(|_| true)
+    }
+
+    async fn elsewhere(&self, what: Source, workload: &WorkloadName, follow: bool) -> Elsewhere {
+        relay::elsewhere(self, what, workload, follow).await
     }
 
     async fn shutdown(&self) {

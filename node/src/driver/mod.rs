@@ -10,6 +10,7 @@ mod executor;
 mod gate;
 mod handle;
 mod history;
+mod relay;
 mod storage;
 mod streams;
 mod view;
