@@ -182,6 +182,11 @@ impl StateDir {
         self.root.join("peers")
     }
 
+    /// What the node was told by flags, for the next start.
+    pub fn settings(&self) -> PathBuf {
+        self.root.join("node.yaml")
+    }
+
     /// The file of a key.
     pub fn key(&self, key: KeyFile) -> PathBuf {
         self.root.join(key.name())

@@ -309,6 +309,13 @@ impl Release {
         Ok(Self(Arc::new(Inner { statement, bytes: bytes.to_vec() })))
     }
 
+    /// What a release says, if the publisher that it names signed it, whoever that is: for
+    /// people and for checks before a release is sent. It proves nothing of the right to
+    /// publish, so nothing runs because of it.
+    pub fn read(bytes: &[u8], check: &dyn SignatureCheck) -> Result<ReleaseStatement, ReleaseError> {
+        authentic(bytes, check)
+    }
+
     /// What the publisher says.
     pub fn statement(&self) -> &ReleaseStatement {
         &self.0.statement

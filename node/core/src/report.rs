@@ -49,6 +49,17 @@ pub struct WorkloadReport {
     pub release: Result<Release, String>,
 }
 
+/// A workload that is handed in.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Its name.
+    pub name: WorkloadName,
+    /// Where requests for it would come in.
+    pub route: Option<Route>,
+    /// Its release, verified.
+    pub release: Release,
+}
+
 /// A slot and a holder of it.
 #[derive(Debug, Clone)]
 pub struct SlotReport {
@@ -124,6 +135,13 @@ impl Node {
         self.nodes.iter().map(report).collect()
     }
 
+    /// The nodes that are held for dead: what they were asked is not answered any more.
+    /// One that left in order is not among them.
+    pub fn down(&self) -> BTreeSet<NodeId> {
+        let state = |node: &NodeId| self.membership.state(*node);
+        self.nodes.keys().copied().filter(|n| *n != self.me && state(n) == MemberState::Down).collect()
+    }
+
     /// Every workload, deleted ones included.
     pub fn workloads(&self) -> Vec<WorkloadReport> {
         let report = |(name, d): (&WorkloadName, &crate::view::Desired)| WorkloadReport {
@@ -145,9 +163,9 @@ impl Node {
         self.held.is_empty() && self.batches.is_empty()
     }
 
-    /// The release that a record, not yet taken in, would bring; verified. `None`
-    /// where it brings none.
-    pub fn release_of(&self, record: &[u8]) -> Result<Option<Release>, String> {
+    /// What a record that is not yet taken in would bring, its release verified. `None`
+    /// where it is about no workload, or deletes one.
+    pub fn submission(&self, record: &[u8]) -> Result<Option<Submission>, String> {
         let record = Record::open(record, self.mesh, &*self.check).map_err(|e| e.to_string())?;
         if record.id().kind != RecordKind::WORKLOAD {
             return Ok(None);
@@ -156,9 +174,10 @@ impl Node {
         if spec.deleted {
             return Ok(None);
         }
-        Release::verify(&spec.release, &self.authority, &self.guard, self.wall(), &*self.check)
-            .map(Some)
-            .map_err(|e| e.to_string())
+        let name = record.id().key.parse::<WorkloadName>().map_err(|e| e.to_string())?;
+        let release = Release::verify(&spec.release, &self.authority, &self.guard, self.wall(), &*self.check)
+            .map_err(|e| e.to_string())?;
+        Ok(Some(Submission { name, route: spec.route, release }))
     }
 
     /// The slots of a workload: one entry a holder, and one for a slot without any.
@@ -171,14 +190,34 @@ impl Node {
             if holdings.is_empty() {
                 reports.push(SlotReport { slot, holding: None, generation: None, here: None });
             }
-            for holding in holdings {
-                let here = (holding.holder == self.me).then(|| self.here(name, slot)).flatten();
-                let claim = self.claims.get(name).and_then(|c| c.get(&holding.holder));
-                let generation = claim.and_then(|c| c.at(slot)).and_then(|r| r.generation);
-                reports.push(SlotReport { slot, holding: Some(holding), generation, here });
-            }
+            reports.extend(holdings.into_iter().map(|holding| self.slot_report(name, slot, holding)));
         }
         reports
+    }
+
+    /// The slots beyond those that are wanted which other nodes still hold: their holders
+    /// have not heard of it yet, or drain.
+    pub fn surplus(&self, name: &WorkloadName) -> Vec<SlotReport> {
+        let wanted = self.desired.get(name).map_or(0, |d| d.slots());
+        let claims = self.claims.get(name).into_iter().flatten();
+        let others = claims.filter(|(holder, _)| **holder != self.me && self.counts(**holder));
+        let slots: BTreeSet<u32> = others
+            .flat_map(|(_, claim)| &claim.ranges)
+            .flat_map(|range| range.slots.start.max(wanted)..range.slots.end)
+            .collect();
+        let others = |slot| self.holdings(name, slot).into_iter().filter(|h| h.holder != self.me);
+        slots
+            .into_iter()
+            .flat_map(|s| others(s).map(move |h| (s, h)))
+            .map(|(s, h)| self.slot_report(name, s, h))
+            .collect()
+    }
+
+    fn slot_report(&self, name: &WorkloadName, slot: u32, holding: Holding) -> SlotReport {
+        let here = (holding.holder == self.me).then(|| self.here(name, slot)).flatten();
+        let claim = self.claims.get(name).and_then(|c| c.get(&holding.holder));
+        let generation = claim.and_then(|c| c.at(slot)).and_then(|r| r.generation);
+        SlotReport { slot, holding: Some(holding), generation, here }
     }
 
     fn here(&self, name: &WorkloadName, slot: u32) -> Option<(Option<InstanceId>, &'static str, Duration)> {

@@ -10,7 +10,26 @@ use bytes::Bytes;
 use orbweave_model::{Hash, WorkloadName};
 use std::future::Future;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
+
+/// What other nodes can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Source {
+    /// What guests wrote.
+    Logs = 1,
+    /// What happened.
+    Events = 2,
+}
+
+/// What other nodes say, as lines of JSON.
+#[derive(Debug)]
+pub struct Elsewhere {
+    /// What they remember, with its time.
+    pub lines: Vec<(u64, Bytes)>,
+    /// What follows, where that was asked for.
+    pub follows: mpsc::Receiver<Bytes>,
+}
 
 /// The node behind the API.
 pub trait Backend: Clone + Send + Sync + 'static {
@@ -40,6 +59,13 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn logs(&self, workload: Option<&WorkloadName>) -> (Vec<LogLine>, broadcast::Receiver<LogLine>);
     /// The last events, and those that follow.
     fn events(&self) -> (Vec<Event>, broadcast::Receiver<Event>);
+    /// What the other nodes that hold replicas of a workload say about it.
+    fn elsewhere(
+        &self,
+        what: Source,
+        workload: &WorkloadName,
+        follow: bool,
+    ) -> impl Future<Output = Elsewhere> + Send;
     /// Ends the node in order.
     fn shutdown(&self) -> impl Future<Output = ()> + Send;
 }

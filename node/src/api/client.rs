@@ -1,7 +1,7 @@
 //! The client: one connection a request, over the socket or over loopback.
 
 use super::error::ApiError;
-use super::line::Skipped;
+use super::line::{Missing, Skipped};
 use crate::state_dir::StateDir;
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -184,6 +184,8 @@ pub enum Item<T> {
     Value(T),
     /// So many values came faster than they were read.
     Skipped(u64),
+    /// A node that could not be asked.
+    Missing(Missing),
 }
 
 /// A stream of values, one a line.
@@ -205,6 +207,9 @@ impl Lines {
                 self.searched = 0;
                 if let Ok(Skipped { skipped }) = serde_json::from_slice(&line) {
                     return Ok(Some(Item::Skipped(skipped)));
+                }
+                if let Ok(missing) = serde_json::from_slice(&line) {
+                    return Ok(Some(Item::Missing(missing)));
                 }
                 return understood(&line).map(|value| Some(Item::Value(value)));
             }

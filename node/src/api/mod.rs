@@ -23,7 +23,7 @@ pub mod client;
 pub mod error;
 pub mod event;
 pub mod handshake;
-mod line;
+pub mod line;
 pub mod server;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
 //! The server: a Unix socket of mode 0600 and, where it was asked for, loopback TCP
 //! with a bearer token.
 
-use super::backend::Backend;
+use super::backend::{Backend, Source};
 use super::error::ApiError;
+use super::event::Event;
 use super::line;
-use super::types::{BlobResponse, CallRequest, TicketRequest, TicketResponse};
+use super::types::{BlobResponse, CallRequest, LogLine, TicketRequest, TicketResponse};
+use crate::manifest::quantity::{CALL_TIME_MAX, CALL_TIME_MIN, Span};
 use crate::state_dir::{StateDir, StateDirError, random_bytes};
 use axum::body::Body;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -273,6 +275,10 @@ async fn call<B: Backend>(
     request: Result<Json<CallRequest>, JsonRejection>,
 ) -> Result<Response, ApiError> {
     let Json(request) = request.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let deadline = Span(Duration::from_millis(request.deadline_ms));
+    if let Err(e) = deadline.bounded(CALL_TIME_MIN, CALL_TIME_MAX) {
+        return Err(ApiError::bad_request(format!("deadlineMs: {e}")));
+    }
     Ok(Json(api.backend.call(request).await?).into_response())
 }
 
@@ -283,30 +289,63 @@ struct Follow {
     workload: Option<WorkloadName>,
     #[serde(default)]
     follow: bool,
+    #[serde(default)]
+    everywhere: bool,
+}
+
+impl Follow {
+    /// The workload of which other nodes are asked, if they are.
+    fn everywhere(&self) -> Result<Option<&WorkloadName>, ApiError> {
+        match (&self.workload, self.everywhere) {
+            (None, true) => Err(ApiError::bad_request("other nodes are asked about one workload: name it")),
+            (workload, true) => Ok(workload.as_ref()),
+            (_, false) => Ok(None),
+        }
+    }
 }
 
 async fn logs<B: Backend>(
     State(api): Api<B>,
     query: Result<Query<Follow>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(Follow { workload, follow }) = query.map_err(|e| ApiError::bad_request(e.body_text()))?;
-    let (last, receiver) = api.backend.logs(workload.as_ref());
-    let keep =
-        move |line: &super::types::LogLine| workload.as_ref().is_none_or(|name| line.workload == *name);
-    Ok(line::stream(last, follow.then_some(receiver), keep, api.stop.clone()))
+    let Query(asked) = query.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let (last, receiver) = api.backend.logs(asked.workload.as_ref());
+    let elsewhere = match asked.everywhere()? {
+        Some(workload) => Some(api.backend.elsewhere(Source::Logs, workload, asked.follow).await),
+        None => None,
+    };
+    let (follow, stop) = (asked.follow.then_some(receiver), api.stop.clone());
+    let keep = move |line: &LogLine| asked.workload.as_ref().is_none_or(|name| line.workload == *name);
+    Ok(match elsewhere {
+        None => line::stream(last, follow, keep, stop),
+        Some(elsewhere) => {
+            let last = last.into_iter().map(|line| (line.at_ms, line)).collect();
+            line::merged(last, elsewhere, follow, keep, stop)
+        }
+    })
 }
 
 async fn events<B: Backend>(
     State(api): Api<B>,
     query: Result<Query<Follow>, QueryRejection>,
 ) -> Result<Response, ApiError> {
-    let Query(Follow { workload, follow }) = query.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let Query(asked) = query.map_err(|e| ApiError::bad_request(e.body_text()))?;
     let (mut last, receiver) = api.backend.events();
-    let keep = move |event: &super::event::Event| {
-        workload.as_ref().is_none_or(|n| event.workload.as_ref() == Some(n))
+    let elsewhere = match asked.everywhere()? {
+        Some(workload) => Some(api.backend.elsewhere(Source::Events, workload, asked.follow).await),
+        None => None,
     };
+    let (follow, stop) = (asked.follow.then_some(receiver), api.stop.clone());
+    let keep =
+        move |event: &Event| asked.workload.as_ref().is_none_or(|n| event.workload.as_ref() == Some(n));
     last.retain(&keep);
-    Ok(line::stream(last, follow.then_some(receiver), keep, api.stop.clone()))
+    Ok(match elsewhere {
+        None => line::stream(last, follow, keep, stop),
+        Some(elsewhere) => {
+            let last = last.into_iter().map(|event| (event.at_ms, event)).collect();
+            line::merged(last, elsewhere, follow, keep, stop)
+        }
+    })
 }
 
 async fn shutdown<B: Backend>(State(api): Api<B>) -> StatusCode {

@@ -1,5 +1,6 @@
 //! The server and the client against one another, over a real socket, without a node.
 
+use super::backend::{Elsewhere, Source};
 use super::client::Item;
 use super::event::{Event, EventKind};
 use super::types::{
@@ -47,6 +48,8 @@ impl Backend for Fake {
             members: MemberCounts { alive: 1, ..Default::default() },
             ports: Ports { http: address, mesh: address, admin: None },
             memory_bytes: 1,
+            settings: None,
+            conflicts: Vec::new(),
             counters: [("records".to_owned(), 3)].into(),
         }
     }
@@ -94,6 +97,19 @@ impl Backend for Fake {
         (vec![event(1, "a"), event(2, "b")], self.events.subscribe())
     }
 
+    async fn elsewhere(&self, what: Source, workload: &WorkloadName, follow: bool) -> Elsewhere {
+        let line = |at: u64, text: &str| {
+            let event = Event { text: text.to_owned(), ..event(at, workload.as_str()) };
+            Bytes::from(serde_json::to_string(&event).unwrap() + "\n")
+        };
+        let (sender, follows) = tokio::sync::mpsc::channel(4);
+        if follow {
+            sender.send(line(9, "later")).await.unwrap();
+        }
+        let text = format!("{what:?} elsewhere");
+        Elsewhere { lines: vec![(3, line(3, &text)), (0, line(0, &text))], follows }
+    }
+
     async fn shutdown(&self) {
         self.stop.cancel();
     }
@@ -139,6 +155,12 @@ async fn what_the_node_says_reaches_the_client() {
     };
     let answer: CallResponse = client.post("/v1/calls", &request).await.unwrap();
     assert_eq!(answer.result, "f(1)");
+    for beyond in [0, 3_600_001, u64::MAX] {
+        let request = CallRequest { deadline_ms: beyond, ..request.clone() };
+        let error = refusal(client.post::<CallResponse>("/v1/calls", &request).await.unwrap_err());
+        assert_eq!(error.status, StatusCode::BAD_REQUEST);
+        assert!(error.error.contains("1ms to 1h are allowed"), "{}", error.error);
+    }
     let ticket: TicketResponse =
         client.post("/v1/tickets", &TicketRequest { uses: 2, ttl_ms: 60_000 }).await.unwrap();
     assert_eq!(ticket.ticket, "ow1-2-60");
@@ -241,6 +263,27 @@ async fn a_stream_begins_with_what_was_and_follows_what_comes() {
     let mut logs = client.lines("/v1/logs?follow=true").await.unwrap();
     served.fake.logs.send(line.clone()).unwrap();
     assert!(matches!(logs.next::<LogLine>().await.unwrap(), Some(Item::Value(l)) if l == line));
+}
+
+#[tokio::test]
+async fn what_other_nodes_say_is_put_in_its_place_in_time() {
+    let served = served().await;
+    let client = Client::new(&served.dir);
+    let mut lines = client.lines("/v1/events?workload=a&everywhere=true").await.unwrap();
+    let mut at = Vec::new();
+    while let Some(Item::Value(event)) = next(&mut lines).await {
+        at.push((event.at_ms, event.text));
+    }
+    let said = |at: u64, text: &str| (at, text.to_owned());
+    assert_eq!(at, [said(0, "Events elsewhere"), said(1, "runs"), said(3, "Events elsewhere")]);
+    let mut lines = client.lines("/v1/events?workload=a&everywhere=true&follow=true").await.unwrap();
+    for expected in [0, 1, 3, 9] {
+        assert!(matches!(next(&mut lines).await, Some(Item::Value(e)) if e.at_ms == expected));
+    }
+    served.fake.events.send(event(10, "a")).unwrap();
+    assert!(matches!(next(&mut lines).await, Some(Item::Value(e)) if e.at_ms == 10));
+    let error = refusal(client.lines("/v1/logs?everywhere=true").await.unwrap_err());
+    assert!(error.error.contains("workload"), "{}", error.error);
 }
 
 #[tokio::test]

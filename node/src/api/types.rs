@@ -36,10 +36,33 @@ pub struct Status {
     pub members: MemberCounts,
     /// Where it listens.
     pub ports: Ports,
+    /// What else it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<NodeSettings>,
     /// Resident memory of the process.
     pub memory_bytes: u64,
+    /// Routes that more than one workload names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<RouteConflict>,
     /// Bytes, messages and decisions since the start, by name.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// A route that more than one workload names: they were deployed on two sides of a
+/// partition, or by nodes that had not heard of one another's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteConflict {
+    /// The host and the path.
+    pub route: String,
+    /// The workloads in order of their names; the first answers.
+    pub workloads: Vec<WorkloadName>,
+}
+
+impl From<crate::ingress::Conflict> for RouteConflict {
+    fn from(conflict: crate::ingress::Conflict) -> Self {
+        Self { route: conflict.place, workloads: conflict.workloads }
+    }
 }
 
 /// Members by state, the answering node among the alive.
@@ -65,6 +88,22 @@ pub struct Ports {
     /// The admin API on loopback, where it was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<SocketAddr>,
+}
+
+/// What a node was told when it was started, or an earlier time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSettings {
+    /// Its labels.
+    pub labels: Labels,
+    /// What it offers.
+    pub capacity: Resources,
+    /// Nodes that it asks first.
+    pub peers: Vec<NodeId>,
+    /// Whether it looks for nodes on the local network.
+    pub mdns: bool,
+    /// Whether it pushes news by gossip.
+    pub gossip: bool,
 }
 
 /// The state of a member.
@@ -132,6 +171,9 @@ pub struct WorkloadView {
     /// Where requests for it come in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<RouteView>,
+    /// Other workloads that name the same host and path: the first by name answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rivals: Vec<WorkloadName>,
     /// When this generation was submitted, in milliseconds since 1970.
     pub created_ms: u64,
 }
@@ -199,6 +241,9 @@ pub struct InstanceView {
     /// The instance, where it is this node's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
+    /// Why it is as it is, in a few words, where that is not plain.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub note: String,
 }
 
 /// All that a node can say about one workload.

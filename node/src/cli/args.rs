@@ -2,14 +2,15 @@
 
 use super::failure::Failure;
 use super::output::Format;
+use super::settings::{INSTANCES_MAX, PORT_MAX};
 use crate::api::Client;
 use crate::manifest::quantity::{Cpu, Memory, Span};
 use crate::state_dir::StateDir;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use orbweave_model::{Label, MeshId, NodeId, WorkloadName};
 use orbweave_trust::Ticket;
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -76,9 +77,9 @@ pub enum Command {
     Describe(DescribeArgs),
     /// Call an exported function; arguments and result are in WAVE
     Call(CallArgs),
-    /// Print what the workloads on this node wrote
+    /// Print what a workload wrote, wherever it runs, or all on this node
     Logs(LogsArgs),
-    /// Print what happened on this node
+    /// Print what happened to a workload, wherever it runs, or all on this node
     Events(EventsArgs),
     /// Tell how the node is
     Status(ListArgs),
@@ -121,18 +122,20 @@ pub struct UpArgs {
     pub node: NodeArgs,
 }
 
-/// What a node is and where it listens: of `up` and `join`.
+/// What a node is and where it listens: of `up` and `join`. What is given is remembered in
+/// node.yaml of the state directory, for the next start without it.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct NodeArgs {
     /// A label of this node, for placement; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub labels: Vec<Label>,
     /// First of four ports: HTTP ingress (TCP), mesh (UDP and TCP), admin (TCP, with --admin-tcp), reserved
-    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65_532))]
-    pub port: u16,
-    /// The address to listen on
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::UNSPECIFIED))]
-    pub listen: IpAddr,
+    /// [default: 8080]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=i64::from(PORT_MAX)))]
+    pub port: Option<u16>,
+    /// The address to listen on [default: 0.0.0.0]
+    #[arg(long, value_name = "IP")]
+    pub listen: Option<IpAddr>,
     /// A node to ask first; may be repeated
     #[arg(long = "peer", value_name = "NODEID@IP:PORT")]
     pub peers: Vec<PeerArg>,
@@ -148,26 +151,57 @@ pub struct NodeArgs {
     /// Memory to offer, such as 2Gi [default: half of what there is]
     #[arg(long, value_name = "MEMORY", value_parser = Memory::any)]
     pub memory: Option<Memory>,
-    /// Replicas to hold at most
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=65_536))]
-    pub instances: u32,
+    /// Replicas to hold at most [default: 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(INSTANCES_MAX)))]
+    pub instances: Option<u32>,
     /// Open the admin API on loopback too, with a token, on PORT + 2
     #[arg(long)]
     pub admin_tcp: bool,
+    /// Forget what an earlier start was told by this flag; may be repeated
+    #[arg(long, value_name = "FLAG")]
+    pub forget: Vec<Forget>,
+}
+
+/// A flag that is remembered, by its name on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Forget {
+    /// The labels
+    Label,
+    /// The first port
+    Port,
+    /// The address
+    Listen,
+    /// Nodes to ask first
+    Peer,
+    /// That there is no look at the local network
+    NoMdns,
+    /// That there is no gossip
+    NoGossip,
+    /// The processor time
+    Cpu,
+    /// The memory
+    Memory,
+    /// The number of replicas
+    Instances,
+    /// The admin API on loopback
+    AdminTcp,
+    /// All of them
+    All,
 }
 
 impl NodeArgs {
     /// The same as text, for the process in the background.
     pub fn to_args(&self) -> Vec<OsString> {
-        let mut args: Vec<String> = vec![
-            format!("--port={}", self.port),
-            format!("--listen={}", self.listen),
-            format!("--instances={}", self.instances),
-        ];
+        let mut args: Vec<String> = Vec::new();
+        args.extend(self.port.map(|port| format!("--port={port}")));
+        args.extend(self.listen.map(|ip| format!("--listen={ip}")));
+        args.extend(self.instances.map(|n| format!("--instances={n}")));
         args.extend(self.labels.iter().map(|l| format!("--label={}={}", l.key, l.value)));
         args.extend(self.peers.iter().map(|p| format!("--peer={}@{}", p.node, p.address)));
         args.extend(self.cpu.map(|cpu| format!("--cpu={cpu}")));
         args.extend(self.memory.map(|memory| format!("--memory={memory}")));
+        let forget = self.forget.iter().filter_map(ValueEnum::to_possible_value);
+        args.extend(forget.map(|flag| format!("--forget={}", flag.get_name())));
         let flags =
             [(self.no_mdns, "--no-mdns"), (self.no_gossip, "--no-gossip"), (self.admin_tcp, "--admin-tcp")];
         args.extend(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_owned()));
@@ -240,7 +274,7 @@ pub struct DeployArgs {
     #[arg(long)]
     pub wait: bool,
     /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait")]
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
     pub timeout: Span,
     /// The publisher's key, which signs the release [default: publisher.key of the state directory]
     #[arg(long, value_name = "FILE", conflicts_with = "release")]
@@ -344,7 +378,7 @@ pub struct CallArgs {
     #[arg(default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub args: String,
     /// The time that the call has
-    #[arg(long, value_name = "TIME", default_value = "10s")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Span::of_call)]
     pub deadline: Span,
     /// How to print the result
     #[command(flatten)]
@@ -356,6 +390,9 @@ pub struct CallArgs {
 pub struct LogsArgs {
     /// Only this workload
     pub workload: Option<WorkloadName>,
+    /// Only of the node that is asked, not of those that hold replicas too
+    #[arg(long, requires = "workload")]
+    pub here: bool,
     /// Go on as new lines come
     #[arg(short, long)]
     pub follow: bool,
@@ -369,6 +406,9 @@ pub struct LogsArgs {
 pub struct EventsArgs {
     /// Only about this workload
     pub workload: Option<WorkloadName>,
+    /// Only of the node that is asked, not of those that hold replicas too
+    #[arg(long, requires = "workload")]
+    pub here: bool,
     /// Go on as things happen
     #[arg(short, long)]
     pub follow: bool,

@@ -3,7 +3,7 @@
 use super::args::{DeleteArgs, DeployArgs};
 use super::failure::Failure;
 use super::output::{self, Format};
-use super::{release, wait};
+use super::{interfaces, release, wait};
 use crate::api::types::{BlobResponse, Describe, Status};
 use crate::api::{ApiError, Client, ClientError};
 use crate::manifest::ManifestFile;
@@ -13,7 +13,7 @@ use http::StatusCode;
 use orbweave_core::workload::WorkloadSpec;
 use orbweave_model::{Hash, Hlc, MeshId, PublicKey, Wall, WorkloadName, limit};
 use orbweave_state::record::{Record, RecordKind};
-use orbweave_trust::SecretKey;
+use orbweave_trust::{Release, SecretKey, Strict};
 use serde::Serialize;
 use std::path::Path;
 
@@ -36,9 +36,20 @@ pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<()
     let bytes = release::read_component(&component)?;
     let operator = release::operator_key(dir, args.operator_key.as_deref())?;
     let status: Status = client.get("/v1/status").await?;
+    if file.manifest.spec.route.is_some()
+        && let Ok(interfaces) = interfaces::of(&bytes)
+        && let Some((why, fix)) = interfaces.unroutable()
+    {
+        let (manifest, component) = (args.file.display(), component.display());
+        return Err(Failure::new(format!("{manifest}: spec.route names {component}, but {why}")).fix(fix));
+    }
     let presigned = args.release.clone().or_else(|| file.release());
     let (release, publisher) = match presigned {
-        Some(path) => (read_release(&path)?, None),
+        Some(path) => {
+            let release = read_release(&path)?;
+            same_component(&release, &path, &file, &bytes)?;
+            (release, None)
+        }
         None => {
             let key = release::publisher_key(dir, args.key.as_deref())?;
             let version = &file.manifest.spec.version.0;
@@ -94,6 +105,32 @@ fn read_release(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::new(format!("{} is too large to be a release", path.display())));
     }
     std::fs::read(path).map_err(failed)
+}
+
+/// Whether a release is about what the manifest names: otherwise it would be refused by
+/// every node, or run under the name of another.
+fn same_component(release: &[u8], path: &Path, file: &ManifestFile, bytes: &[u8]) -> Result<(), Failure> {
+    let path = path.display();
+    let stated = Release::read(release, &Strict)
+        .map_err(|e| Failure::new(format!("{path}: {e}")).fix("make one with `orbweave sign`"))?;
+    let (name, version) = (&file.manifest.metadata.name, &file.manifest.spec.version.0);
+    let hash = Hash::of(bytes);
+    let differs = |what: &str, release: &str, manifest: &str| {
+        Err(Failure::new(format!(
+            "{path} is a release of {what} {release}, but the manifest's is {manifest}"
+        ))
+        .fix("give the release of this component, or leave it out and `deploy` signs one"))
+    };
+    if stated.name != name.as_str() {
+        return differs("the name", &stated.name, name.as_str());
+    }
+    if stated.version != *version {
+        return differs("the version", &stated.version, version);
+    }
+    if stated.blake3 != hash {
+        return differs("the component (BLAKE3)", &stated.blake3.to_string(), &hash.to_string());
+    }
+    Ok(())
 }
 
 async fn hand_in(client: &Client, bytes: Bytes) -> Result<Hash, Failure> {

@@ -5,6 +5,7 @@ use super::failure::Failure;
 use super::follow::event_line;
 use super::list::{instance_cells, named, route_text};
 use super::output::{self, Format, Paint, cell, table};
+use super::status::conflict_text;
 use crate::api::Client;
 use crate::api::types::{Describe, InstanceView, NodeView, ReleaseView};
 use crate::manifest::quantity::{Cpu, Memory, Span};
@@ -73,7 +74,8 @@ impl Page {
     }
 }
 
-fn resources(r: &Resources) -> String {
+/// Processor time and memory in words.
+pub fn resources(r: &Resources) -> String {
     format!("{} CPU, {} memory", Cpu(r.cpu_milli), Memory(r.memory_bytes))
 }
 
@@ -99,6 +101,11 @@ fn workload(d: &Describe) -> String {
         let deadline = Span(Duration::from_millis(route.deadline_ms));
         page.line("Route", format!("{} within {deadline}{again}", route_text(Some(route))));
     }
+    if !w.rivals.is_empty() {
+        let mut names: Vec<_> = w.rivals.iter().chain([&w.name]).cloned().collect();
+        names.sort();
+        page.line("Conflict", conflict_text(&route_text(w.route.as_ref()), &names));
+    }
     for (name, value) in &d.env {
         page.line("Environment", format!("{name}={value}"));
     }
@@ -107,7 +114,7 @@ fn workload(d: &Describe) -> String {
     }
     let rows: Vec<_> = d.instances.iter().map(instance_cells).collect();
     if !rows.is_empty() {
-        page.part("Replicas", &table(&["SLOT", "PHASE", "NODE", "EPOCH", "SINCE"], rows));
+        page.part("Replicas", &table(&["SLOT", "PHASE", "NODE", "EPOCH", "SINCE", "NOTE"], rows));
     }
     if !d.functions.is_empty() {
         page.part("Functions", &d.functions.join("\n"));
@@ -169,7 +176,7 @@ fn described_node(node: &NodeView, held: &[InstanceView]) -> String {
     });
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
-        page.part("Replicas", &table(&["WORKLOAD", "SLOT", "PHASE", "NODE", "EPOCH", "SINCE"], rows));
+        page.part("Replicas", &table(&["WORKLOAD", "SLOT", "PHASE", "NODE", "EPOCH", "SINCE", "NOTE"], rows));
     }
     page.0
 }

@@ -13,21 +13,21 @@ use serde::de::DeserializeOwned;
 
 /// What the workloads wrote.
 pub async fn logs(client: &Client, args: LogsArgs) -> Result<(), Failure> {
-    let lines = client.lines(&path("logs", args.workload.as_ref(), args.follow)).await?;
+    let lines = client.lines(&path("logs", args.workload.as_ref(), args.follow, args.here)).await?;
     let colour = output::colour_on_stdout();
     print(lines, args.output.format, |line| log_line(line, colour)).await
 }
 
 /// What happened.
 pub async fn events(client: &Client, args: EventsArgs) -> Result<(), Failure> {
-    let lines = client.lines(&path("events", args.workload.as_ref(), args.follow)).await?;
+    let lines = client.lines(&path("events", args.workload.as_ref(), args.follow, args.here)).await?;
     let colour = output::colour_on_stdout();
     print(lines, args.output.format, |event| event_line(event, colour)).await
 }
 
-fn path(what: &str, workload: Option<&WorkloadName>, follow: bool) -> String {
+fn path(what: &str, workload: Option<&WorkloadName>, follow: bool, here: bool) -> String {
     // Names need no escaping: letters, digits and '-'.
-    let workload = workload.map(|name| format!("&workload={name}")).unwrap_or_default();
+    let workload = workload.map(|name| format!("&workload={name}&everywhere={}", !here)).unwrap_or_default();
     format!("/v1/{what}?follow={follow}{workload}")
 }
 
@@ -40,6 +40,7 @@ where
             Item::Value(value) if format == Format::Json => output::say_json_line(&value)?,
             Item::Value(value) => output::say(&format!("{}\n", text(&value)))?,
             Item::Skipped(count) => output::note(&format!("({count} lines came too fast and are left out)")),
+            Item::Missing(m) => output::note(&format!("(node {} is left out: {})", m.missing.short(), m.why)),
         }
     }
     Ok(())

@@ -12,6 +12,21 @@ pub struct Interfaces {
     pub exports: Vec<String>,
 }
 
+/// The export by which a component answers HTTP requests, in the versions that run here.
+const HTTP_HANDLER: &str = "wasi:http/incoming-handler@0.2.";
+
+impl Interfaces {
+    /// What speaks against a route to this component, with what to do, if anything does.
+    pub fn unroutable(&self) -> Option<(String, &'static str)> {
+        if self.exports.iter().any(|export| export.starts_with(HTTP_HANDLER)) {
+            return None;
+        }
+        let exports = if self.exports.is_empty() { "nothing".to_owned() } else { self.exports.join(", ") };
+        let why = format!("it cannot answer HTTP requests: it exports no {HTTP_HANDLER}x, but {exports}");
+        Some((why, "leave `spec.route` out and use `orbweave call`, or build a component that handles HTTP"))
+    }
+}
+
 /// Why a file is no component.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InterfacesError {

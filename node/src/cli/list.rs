@@ -24,10 +24,10 @@ pub async fn ps(client: &Client, args: ListArgs) -> Result<(), Failure> {
         row.extend(instance_cells(i));
         row
     });
-    output::say(&table(&["WORKLOAD", "SLOT", "PHASE", "NODE", "EPOCH", "SINCE"], rows.collect()))
+    output::say(&table(&["WORKLOAD", "SLOT", "PHASE", "NODE", "EPOCH", "SINCE", "NOTE"], rows.collect()))
 }
 
-/// Slot, phase, node, epoch and age.
+/// Slot, phase, node, epoch, age and note.
 pub fn instance_cells(i: &InstanceView) -> Vec<Cell> {
     let node = i.node.map_or_else(|| "-".to_owned(), |id| named(&i.node_name, &id.short()));
     let (epoch, since) = match i.node {
@@ -42,6 +42,7 @@ pub fn instance_cells(i: &InstanceView) -> Vec<Cell> {
         cell(node, None),
         cell(epoch, None),
         cell(since, None),
+        cell(&*i.note, Some(Paint::Dim)),
     ]
 }
 

@@ -11,11 +11,12 @@ mod describe;
 mod failure;
 mod follow;
 mod init;
-mod interfaces;
+pub mod interfaces;
 mod join;
 mod list;
 mod output;
 mod release;
+mod settings;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,14 @@
 //! `status` and `down`.
 
 use super::args::ListArgs;
+use super::describe::resources;
 use super::failure::Failure;
 use super::output::{self, Format};
 use crate::api::types::Status;
 use crate::api::{Client, ClientError};
 use crate::state_dir::StateDir;
 use bytes::Bytes;
+use orbweave_model::WorkloadName;
 use std::time::Duration;
 
 /// How long a node may take to stop.
@@ -37,11 +39,35 @@ fn told(s: &Status) -> String {
         output::age(s.uptime_ms),
         output::bytes(s.memory_bytes),
     ));
+    if let Some(told) = &s.settings {
+        let labels = if told.labels.is_empty() { "none".to_owned() } else { told.labels.to_string() };
+        let on = |on: bool| if on { "on" } else { "off" };
+        text.push_str(&format!(
+            "  labels        {labels}\n  \
+               offers        {}, {} replicas\n  \
+               discovery     mDNS {}, gossip {}, {} peers to ask first\n",
+            resources(&told.capacity),
+            told.capacity.instances,
+            on(told.mdns),
+            on(told.gossip),
+            told.peers.len(),
+        ));
+    }
+    for conflict in &s.conflicts {
+        text.push_str(&format!("  conflict      {}\n", conflict_text(&conflict.route, &conflict.workloads)));
+    }
     let width = s.counters.keys().map(String::len).max().unwrap_or(0);
     for (name, count) in &s.counters {
         text.push_str(&format!("  {name:<width$}  {count}\n"));
     }
     text
+}
+
+/// Who has a route that several workloads name.
+pub fn conflict_text(route: &str, workloads: &[WorkloadName]) -> String {
+    let names: Vec<_> = workloads.iter().map(WorkloadName::as_str).collect();
+    let first = names.first().copied().unwrap_or_default();
+    format!("{route} is the route of {}: {first} answers, as the first by name", names.join(" and "))
 }
 
 /// Stops the node and returns once its process has ended.

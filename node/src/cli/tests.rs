@@ -1,4 +1,5 @@
 use super::args::{Cli, Command, NodeArgs, TicketCommand, UpArgs};
+use super::settings::Settings;
 use clap::{CommandFactory, Parser};
 use orbweave_model::NodeId;
 use std::time::Duration;
@@ -28,7 +29,7 @@ fn what_up_is_told_reaches_the_process_in_the_background_unchanged() {
     let node = NodeId([7; 32]);
     let line = format!(
         "orbweave up -d --label tier=edge --label zone=north --port 9000 --listen ::1 --peer {node}@10.0.0.1:8081 \
-         --peer {node}@[::1]:8081 --no-mdns --no-gossip --cpu 1500m --memory 512Mi --instances 3 --admin-tcp"
+         --peer {node}@[::1]:8081 --no-mdns --no-gossip --cpu 1500m --memory 512Mi --instances 3 --admin-tcp --forget peer --forget no-mdns"
     );
     let told = up(&line);
     assert!(told.detach && !told.detached);
@@ -37,7 +38,23 @@ fn what_up_is_told_reaches_the_process_in_the_background_unchanged() {
     assert!(child.detached && !child.detach);
     assert_eq!(child.node, told.node);
     let plain: NodeArgs = up("orbweave up").node;
-    assert_eq!((plain.port, plain.instances), (8080, 256));
+    assert_eq!((plain.port, plain.instances), (None, None), "what is not given may be remembered");
+    assert!(plain.to_args().is_empty());
+}
+
+#[test]
+fn a_flag_goes_before_what_is_remembered_and_what_is_forgotten_has_its_default() {
+    let told = |before: Settings, line: &str| before.told(&up(line).node);
+    let first =
+        told(Settings::default(), "orbweave up --label a=1 --label b=2 --port 9000 --no-mdns --cpu 2");
+    assert_eq!((first.port, first.mdns, first.gossip), (Some(9_000), Some(false), None));
+    assert_eq!(told(first.clone(), "orbweave up"), first);
+    let second = told(first.clone(), "orbweave up --label c=3 --port 9100");
+    assert_eq!((second.port, second.cpu), (Some(9_100), first.cpu));
+    assert_eq!(second.labels.unwrap(), ["c=3".parse().unwrap()], "labels are given all together");
+    let third = told(first.clone(), "orbweave up --forget label --forget no-mdns --port 9200");
+    assert_eq!((third.labels, third.mdns, third.port), (None, None, Some(9_200)));
+    assert_eq!(told(first, "orbweave up --forget all"), Settings::default());
 }
 
 #[test]
@@ -85,5 +102,11 @@ fn what_cannot_be_meant_is_refused_with_the_reason() {
     assert!(refused("orbweave join ow1nonsense").contains("TICKET"));
     assert!(refused("orbweave ticket create --ttl 1").contains("\"1\" is no length of time"));
     assert!(refused("orbweave deploy -f a.yaml --timeout 5s").contains("--wait"));
+    for beyond in ["0s", "61m", "8760h"] {
+        for line in ["call w f --deadline", "deploy -f a.yaml --wait --timeout"] {
+            let said = refused(&format!("orbweave {line} {beyond}"));
+            assert!(said.contains("is out of bounds: 1ms to 1h are allowed"), "{line} {beyond}: {said}");
+        }
+    }
     assert!(refused("orbweave deploy -f a.yaml --key k --release r").contains("cannot be used with"));
 }

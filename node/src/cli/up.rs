@@ -1,9 +1,10 @@
 //! `up`: the node in the foreground. The driver runs it; here it is locked, announced,
 //! attended and stopped.
 
-use super::args::{NodeArgs, UpArgs};
+use super::args::UpArgs;
 use super::failure::Failure;
 use super::output;
+use super::settings::Settings;
 use crate::api::types::Status;
 use crate::api::{AdminServer, Backend};
 use crate::driver::{self, NodeHandle};
@@ -11,7 +12,7 @@ use crate::state_dir::StateDir;
 use orbweave_model::{Labels, Resources, limit};
 use orbweave_net::PeerAddress;
 use std::io::{IsTerminal, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -21,6 +22,11 @@ use tokio_util::sync::CancellationToken;
 const GRACE: Duration = Duration::from_secs(3);
 /// Peers that the `peers` file may name.
 const PEERS_MAX: usize = 64;
+
+/// The first port, where none is given.
+const PORT: u16 = 8080;
+/// Replicas that a node holds at most, where it is not told.
+const INSTANCES: u32 = 256;
 
 /// What the driver is told beside the state directory.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,20 +60,20 @@ impl UpOptions {
         SocketAddr::new(self.listen, self.port + 1)
     }
 
-    fn new(dir: &StateDir, args: &NodeArgs) -> Result<Self, Failure> {
-        if args.labels.len() > limit::LABELS_MAX {
-            return Err(Failure::new(format!(
-                "{} labels are more than the {} allowed",
-                args.labels.len(),
-                limit::LABELS_MAX
-            )));
+    fn new(dir: &StateDir, settings: &Settings) -> Result<Self, Failure> {
+        let labels = settings.labels.clone().unwrap_or_default();
+        if labels.len() > limit::LABELS_MAX {
+            let (given, max) = (labels.len(), limit::LABELS_MAX);
+            return Err(Failure::new(format!("{given} labels are more than the {max} allowed")));
         }
-        let loopback = match args.listen {
-            IpAddr::V6(ip) if ip.is_loopback() => args.listen,
-            _ => IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+        let listen = settings.listen.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let port = settings.port.unwrap_or(PORT);
+        let loopback = match listen {
+            IpAddr::V6(ip) if ip.is_loopback() => listen,
+            _ => IpAddr::V4(Ipv4Addr::LOCALHOST),
         };
         let mut peers: Vec<PeerAddress> = Vec::new();
-        let asked = args.peers.iter().cloned().chain(kept_peers(dir));
+        let asked = settings.peers.iter().flatten().cloned().chain(kept_peers(dir));
         for peer in asked {
             match peers.iter_mut().find(|p| p.node == peer.node) {
                 Some(known) if known.addresses.contains(&peer.address) => {}
@@ -76,18 +82,18 @@ impl UpOptions {
             }
         }
         Ok(Self {
-            labels: args.labels.iter().cloned().collect(),
-            listen: args.listen,
-            port: args.port,
+            labels: labels.into_iter().collect(),
+            listen,
+            port,
             peers,
-            mdns: !args.no_mdns,
-            gossip: !args.no_gossip,
+            mdns: settings.mdns.unwrap_or(true),
+            gossip: settings.gossip.unwrap_or(true),
             capacity: Resources {
-                cpu_milli: args.cpu.map_or_else(all_cores, |cpu| cpu.0),
-                memory_bytes: args.memory.map_or_else(half_of_memory, |memory| memory.0),
-                instances: args.instances,
+                cpu_milli: settings.cpu.map_or_else(all_cores, |cpu| cpu.0),
+                memory_bytes: settings.memory.map_or_else(half_of_memory, |memory| memory.0),
+                instances: settings.instances.unwrap_or(INSTANCES),
             },
-            admin: args.admin_tcp.then(|| SocketAddr::new(loopback, args.port + 2)),
+            admin: settings.admin_tcp.unwrap_or(false).then(|| SocketAddr::new(loopback, port + 2)),
         })
     }
 }
@@ -124,11 +130,16 @@ pub async fn foreground(dir: StateDir, args: UpArgs) -> Result<(), Failure> {
     dir.create()?;
     let _lock = dir.lock()?;
     start_tracing();
-    let options = UpOptions::new(&dir, &args.node)?;
+    let settings = Settings::remembered(&dir)?.told(&args.node);
+    let options = UpOptions::new(&dir, &settings)?;
     let admin = AdminServer::bind(&dir, options.admin).await?;
     let stop = CancellationToken::new();
     let (ready, came_up) = oneshot::channel();
-    let attending = tokio::spawn(attend(came_up, admin, stop.clone(), args.detached));
+    let remember = {
+        let dir = dir.clone();
+        move || settings.remember(&dir)
+    };
+    let attending = tokio::spawn(attend(came_up, admin, remember, stop.clone(), args.detached));
     let ended = driver::run(dir, options, ready).await;
     stop.cancel();
     let _ = tokio::time::timeout(GRACE, attending).await;
@@ -148,11 +159,16 @@ pub fn require_membership(dir: &StateDir) -> Result<(), Failure> {
 async fn attend(
     came_up: oneshot::Receiver<NodeHandle>,
     admin: AdminServer,
+    remember: impl FnOnce() -> Result<(), Failure> + Send,
     stop: CancellationToken,
     detached: bool,
 ) {
     // A driver that fails before it is up drops the sender; its error is the command's.
     let Ok(node) = came_up.await else { return };
+    // Not before: flags with which a node cannot run are not worth remembering.
+    if let Err(error) = remember() {
+        tracing::warn!(%error, "the flags are not remembered");
+    }
     let status = node.status().await;
     let serving = tokio::spawn(admin.serve(node.clone(), stop.clone()));
     announce(&status, detached);

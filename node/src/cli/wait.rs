@@ -54,8 +54,13 @@ pub async fn until_running(
 
 /// Slots with a running holder, of this generation as far as that is known.
 fn running(known: &Describe, generation: u64) -> u32 {
-    let slots: BTreeSet<u32> =
-        known.instances.iter().filter(|i| runs(i, generation)).map(|i| i.slot).collect();
+    let slots: BTreeSet<u32> = known
+        .instances
+        .iter()
+        .filter(|i| runs(i, generation))
+        .map(|i| i.slot)
+        .filter(|slot| *slot < known.workload.replicas)
+        .collect();
     u32::try_from(slots.len()).unwrap_or(u32::MAX)
 }
 

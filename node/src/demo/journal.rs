@@ -32,6 +32,8 @@ impl Journal {
                     while let Ok(Some(item)) = lines.next::<Event>().await {
                         match item {
                             Item::Value(event) => journal.add(event, &show),
+                            // Only other nodes can be missing, and none is asked.
+                            Item::Missing(_) => {}
                             Item::Skipped(n) => {
                                 show.line(&format!("{n} events came too fast and are missing"))
                             }

@@ -254,9 +254,8 @@ impl Actor {
             }
         }
         if std::mem::take(&mut self.routes_changed) {
-            let reports = self.node.routes();
             self.handle.gate().set_components(self.node.components());
-            self.handle.set_routes(view::route_table(reports));
+            self.handle.set_routes(view::route_table(&self.node));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::actor::wall_now;
 use super::handle::NodeHandle;
+use super::relay;
 use crate::api::handshake::{Hello, JOIN_DOCUMENTS_MAX, JoinRequest, JoinResponse};
 use crate::ingress;
 use crate::state_dir::{KeyFile, StateDir, random_bytes};
@@ -142,6 +143,11 @@ impl Gate for NodeGate {
             (StreamKind::Http | StreamKind::Invoke, Some(handle)) => {
                 let IncomingStream { peer, kind, send, recv } = stream;
                 tokio::spawn(ingress::serve_stream(handle.clone(), peer, kind, send, recv));
+                None
+            }
+            (StreamKind::Admin, Some(handle)) => {
+                let IncomingStream { peer, send, recv, .. } = stream;
+                tokio::spawn(relay::serve(handle.clone(), peer, send, recv));
                 None
             }
             _ => Some(stream),

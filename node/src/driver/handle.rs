@@ -3,13 +3,16 @@
 use super::actor::{Inbox, Message, wall_now};
 use super::gate::NodeGate;
 use super::history::History;
+use super::relay;
 use super::view;
-use crate::api::backend::Backend;
+use crate::api::backend::{Backend, Elsewhere, Source};
 use crate::api::error::ApiError;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Ports, Status, WorkloadView,
+    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeSettings, NodeView, Ports, RouteConflict,
+    Status, WorkloadView,
 };
+use crate::cli::interfaces;
 use crate::ingress::{self, RouteTable, Traffic, TrafficEvent};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -17,12 +20,12 @@ use orbweave_core::{Node, event};
 use orbweave_model::{Hash, InstanceId, MeshId, NodeId, Wall, WorkloadName, limit};
 use orbweave_net::Net;
 use orbweave_wasm::Service;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{Mutex, broadcast, oneshot, watch};
 
 /// Events and log lines that a node remembers.
 const EVENTS_KEPT: usize = 4_096;
@@ -40,6 +43,8 @@ pub struct Parts {
     pub mesh_name: String,
     /// Where the node listens.
     pub ports: Ports,
+    /// What else it was told.
+    pub settings: NodeSettings,
     /// Where it tells others to find it.
     pub advertised: Vec<SocketAddr>,
     /// Its network.
@@ -69,6 +74,7 @@ struct Inner {
     events: History<Event>,
     lines: History<LogLine>,
     stopped: watch::Sender<bool>,
+    submitting: Mutex<()>,
 }
 
 impl NodeHandle {
@@ -86,6 +92,7 @@ impl NodeHandle {
             events: History::new(EVENTS_KEPT),
             lines: History::new(LINES_KEPT),
             stopped: watch::Sender::new(false),
+            submitting: Mutex::new(()),
         }));
         // Weak, since the traffic is part of what it observes.
         let observer = Arc::downgrade(&handle.0);
@@ -263,6 +270,16 @@ impl NodeHandle {
         answered.await.ok()
     }
 
+    /// The nodes that hold a slot of a workload, wanted or not.
+    pub async fn holders(&self, workload: &WorkloadName) -> BTreeSet<NodeId> {
+        let name = workload.clone();
+        let holders = self.ask(move |node| {
+            let slots = node.slots(&name).into_iter().chain(node.surplus(&name));
+            slots.filter_map(|slot| Some(slot.holding?.holder)).collect()
+        });
+        holders.await.unwrap_or_default()
+    }
+
     fn counters(&self) -> BTreeMap<String, u64> {
         let net = self.net().counters();
         let mut named = self.traffic().to_status();
@@ -287,6 +304,7 @@ impl Backend for NodeHandle {
             .ask(move |node| (node.name(id), view::member_counts(&node.members()), node.record_count()))
             .await;
         let (name, members, records) = asked.unwrap_or_default();
+        let conflicts = self.routes().conflicts().into_iter().map(RouteConflict::from).collect();
         let parts = &self.0.parts;
         let mut counters = self.counters();
         counters.insert("records".to_owned(), records as u64);
@@ -301,7 +319,9 @@ impl Backend for NodeHandle {
             peers: self.net().peers().len() as u32,
             members,
             ports: parts.ports,
+            settings: Some(parts.settings.clone()),
             memory_bytes: resident_bytes(),
+            conflicts,
             counters,
         }
     }
@@ -315,11 +335,9 @@ impl Backend for NodeHandle {
     }
 
     async fn instances(&self) -> Vec<InstanceView> {
-        self.ask(|node| {
-            node.workloads().iter().flat_map(|report| view::instances(node, &report.name)).collect()
-        })
-        .await
-        .unwrap_or_default()
+        self.ask(|node| node.workloads().iter().flat_map(|report| view::instances(node, report)).collect())
+            .await
+            .unwrap_or_default()
     }
 
     async fn describe(&self, workload: &WorkloadName) -> Option<Describe> {
@@ -328,14 +346,14 @@ impl Backend for NodeHandle {
             .ask(move |node| {
                 let report = node.workloads().into_iter().find(|w| w.name == name)?;
                 Some(Describe {
-                    workload: view::workload(node, &report),
+                    workload: view::workload(node, &report, &view::route_table(node).conflicts()),
                     requires: report.spec.requires.clone(),
                     need: report.spec.need,
                     call_time_ms: report.spec.call_time_ms,
                     concurrency: report.spec.concurrency,
                     env: report.spec.env.clone(),
                     release: report.release.as_ref().ok().map(view::release),
-                    instances: view::instances(node, &name),
+                    instances: view::instances(node, &report),
                     functions: Vec::new(),
                     verdicts: view::verdicts(node, &name),
                     events: Vec::new(),
@@ -351,7 +369,9 @@ impl Backend for NodeHandle {
     }
 
     async fn submit(&self, record: Vec<u8>) -> Result<(), ApiError> {
-        self.check_component(&record).await?;
+        // One at a time: of two that name one host, the second finds the first.
+        let _turn = self.0.submitting.lock().await;
+        self.check_submission(&record).await?;
         let (answer, answered) = oneshot::channel();
         let gone = || ApiError::unavailable("the node is stopping");
         self.inbox().send(Message::Submit(record, answer)).await.map_err(|_| gone())?;
@@ -390,6 +410,10 @@ impl Backend for NodeHandle {
         self.0.events.listen(|_| true)
     }
 
+    async fn elsewhere(&self, what: Source, workload: &WorkloadName, follow: bool) -> Elsewhere {
+        relay::elsewhere(self, what, workload, follow).await
+    }
+
     async fn shutdown(&self) {
         let _ = self.inbox().send(Message::Stop).await;
         self.stopped().await;
@@ -397,12 +421,21 @@ impl Backend for NodeHandle {
 }
 
 impl NodeHandle {
-    /// A workload's component must be here, and be what its release says, before the
-    /// workload is taken in: otherwise nobody could ever run it.
-    async fn check_component(&self, record: &[u8]) -> Result<(), ApiError> {
+    /// A workload's component must be here, be what its release says and be able to do
+    /// what its route asks, and the route must be free, before the workload is taken in:
+    /// otherwise nobody could ever run or reach it.
+    async fn check_submission(&self, record: &[u8]) -> Result<(), ApiError> {
         let bytes = record.to_vec();
-        let release = self.ask(move |node| node.release_of(&bytes)).await;
-        let Some(Some(release)) = release.transpose().map_err(ApiError::refused)? else { return Ok(()) };
+        let asked = self.ask(move |node| {
+            let submission = node.submission(&bytes)?;
+            let rival = submission.as_ref().and_then(|s| view::rival(node, s));
+            Ok::<_, String>((submission, rival))
+        });
+        let (submission, rival) = match asked.await.transpose().map_err(ApiError::refused)? {
+            Some((Some(submission), rival)) => (submission, rival),
+            _ => return Ok(()),
+        };
+        let (name, release) = (submission.name, submission.release);
         let hash = release.statement().blake3;
         let found = self.net().blob(hash).await.map_err(|e| ApiError::internal(e.to_string()))?;
         let Some(bytes) = found else {
@@ -412,9 +445,23 @@ impl NodeHandle {
             ))
             .fix("hand in the component that was signed, or sign this one"));
         };
-        let checked = tokio::task::spawn_blocking(move || release.check_component(&bytes[..]).map(drop));
+        let checked = tokio::task::spawn_blocking(move || {
+            // What cannot be read as a component is for the compiler to judge.
+            let unroutable = interfaces::of(&bytes).ok().and_then(|i| i.unroutable());
+            release.check_component(&bytes[..]).map(|_| unroutable)
+        });
         let checked = checked.await.map_err(|e| ApiError::internal(e.to_string()))?;
-        checked.map_err(|e| ApiError::refused(e.to_string()))
+        let unroutable = checked.map_err(|e| ApiError::refused(e.to_string()))?;
+        if let Some((why, fix)) = unroutable.filter(|_| submission.route.is_some()) {
+            return Err(ApiError::refused(format!("{name} has a route, but {why}")).fix(fix));
+        }
+        if let Some((rival, place)) = rival {
+            return Err(ApiError::refused(format!(
+                "{place} is the route of {rival} already, so {name} cannot have it too"
+            ))
+            .fix(format!("give {name} another host or path, or delete {rival} first")));
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ mod executor;
 mod gate;
 mod handle;
 mod history;
+mod relay;
 mod storage;
 mod streams;
 mod view;
@@ -139,6 +140,7 @@ pub async fn run(
         mesh,
         mesh_name,
         ports: view::ports(&options),
+        settings: view::settings(&options),
         advertised: advertised(options.mesh()),
         net: net.clone(),
         inbox: inbox.clone(),

@@ -2,17 +2,19 @@
 
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    InstanceView, MemberCounts, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView, Verdict,
-    WorkloadView,
+    InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView,
+    Verdict, WorkloadView,
 };
 use crate::cli::UpOptions;
-use crate::ingress::{HttpRoute, Replica, RouteEntry, RouteTable};
-use orbweave_core::report::{MemberReport, RouteReport, WorkloadReport};
+use crate::ingress::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
+use orbweave_core::report::{MemberReport, RouteReport, SlotReport, Submission, WorkloadReport};
+use orbweave_core::workload::Route;
 use orbweave_core::{Node, event};
 use orbweave_model::{Hash, NodeId, WorkloadName};
 use orbweave_scheduler::rivals;
 use orbweave_state::membership::MemberState;
 use orbweave_trust::Release;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A request's time where its route names none.
@@ -21,6 +23,17 @@ const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
 /// Where a node listens.
 pub fn ports(options: &UpOptions) -> Ports {
     Ports { http: options.http(), mesh: options.mesh(), admin: options.admin }
+}
+
+/// What else a node was told.
+pub fn settings(options: &UpOptions) -> NodeSettings {
+    NodeSettings {
+        labels: options.labels.clone(),
+        capacity: options.capacity,
+        peers: options.peers.iter().map(|peer| peer.node).collect(),
+        mdns: options.mdns,
+        gossip: options.gossip,
+    }
 }
 
 /// A core event with its time and place.
@@ -103,20 +116,29 @@ pub fn nodes(node: &Node) -> Vec<NodeView> {
 
 /// Every workload.
 pub fn workloads(node: &Node) -> Vec<WorkloadView> {
-    node.workloads().iter().map(|report| workload(node, report)).collect()
+    let conflicts = route_table(node).conflicts();
+    node.workloads().iter().map(|report| workload(node, report, &conflicts)).collect()
+}
+
+/// Another workload that has the route of one that is handed in, and that route in words.
+pub fn rival(node: &Node, submission: &Submission) -> Option<(WorkloadName, String)> {
+    let http = http_route(submission.route.clone()?);
+    route_table(node).rival(&submission.name, &http).map(|(name, place)| (name.clone(), place))
 }
 
 /// One workload.
-pub fn workload(node: &Node, report: &WorkloadReport) -> WorkloadView {
+pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) -> WorkloadView {
     let spec = &report.spec;
     let statement = report.release.as_ref().ok().map(Release::statement);
     let slots = node.slots(&report.name);
     let mut running: Vec<u32> = slots
         .iter()
+        .filter(|s| s.slot < spec.replicas)
         .filter(|s| s.holding.is_some_and(|h| h.phase == rivals::Phase::Running))
         .map(|s| s.slot)
         .collect();
     running.dedup();
+    let rivals = conflicts.iter().filter(|c| c.workloads.contains(&report.name)).flat_map(|c| &c.workloads);
     WorkloadView {
         name: report.name.clone(),
         generation: spec.generation,
@@ -131,34 +153,68 @@ pub fn workload(node: &Node, report: &WorkloadReport) -> WorkloadView {
             idempotent: route.idempotent,
             deadline_ms: route.deadline_ms,
         }),
+        rivals: rivals.filter(|name| **name != report.name).cloned().collect(),
         created_ms: report.hlc.wall.0,
     }
 }
 
-/// Every slot and who holds it.
-pub fn instances(node: &Node, name: &WorkloadName) -> Vec<InstanceView> {
-    let view = |slot: orbweave_core::report::SlotReport| {
-        let phase = match (&slot.here, slot.holding.map(|h| h.phase)) {
-            (_, None) => Phase::Unplaced,
-            (Some((_, "Fetching", _)), _) => Phase::Fetching,
-            (Some((_, "Compiling", _)), _) => Phase::Compiling,
-            (_, Some(rivals::Phase::Preparing)) => Phase::Starting,
-            (_, Some(rivals::Phase::Running)) => Phase::Running,
-            (_, Some(rivals::Phase::Draining)) => Phase::Draining,
-        };
-        InstanceView {
-            workload: name.clone(),
-            slot: slot.slot,
-            node: slot.holding.map(|h| h.holder),
-            node_name: slot.holding.map(|h| node.name(h.holder)).unwrap_or_default(),
-            phase,
-            epoch: slot.holding.map_or(0, |h| h.epoch),
-            generation: slot.generation,
-            since_ms: slot.here.as_ref().map_or(0, |(_, _, since)| millis(*since)),
-            instance: slot.here.and_then(|(instance, _, _)| instance),
+/// Every slot and who holds it, those that are not wanted any more among them.
+pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
+    let name = &report.name;
+    let slots: Vec<SlotReport> = node.slots(name).into_iter().chain(node.surplus(name)).collect();
+    let vacant = slots.iter().any(|s| s.holding.is_none()).then(|| why_vacant(node, name));
+    let holders = |slot: u32| slots.iter().filter(|s| s.slot == slot).count();
+    let note = |slot: &SlotReport| match slot.holding.map(|h| h.phase) {
+        None => vacant.clone().unwrap_or_default(),
+        Some(_) if report.spec.deleted => "the workload was deleted: finishes what it has".to_owned(),
+        Some(_) if slot.slot >= report.spec.replicas => {
+            "not wanted any more: finishes what it has".to_owned()
         }
+        Some(rivals::Phase::Draining) => "given up here: finishes what it has".to_owned(),
+        Some(_) if holders(slot.slot) > 1 => "held more than once: one of them will stay".to_owned(),
+        Some(_) => String::new(),
     };
-    node.slots(name).into_iter().map(view).collect()
+    slots.iter().map(|slot| instance(node, name, slot, note(slot))).collect()
+}
+
+fn instance(node: &Node, name: &WorkloadName, slot: &SlotReport, note: String) -> InstanceView {
+    let phase = match (&slot.here, slot.holding.map(|h| h.phase)) {
+        (_, None) => Phase::Unplaced,
+        (Some((_, "Fetching", _)), _) => Phase::Fetching,
+        (Some((_, "Compiling", _)), _) => Phase::Compiling,
+        (_, Some(rivals::Phase::Preparing)) => Phase::Starting,
+        (_, Some(rivals::Phase::Running)) => Phase::Running,
+        (_, Some(rivals::Phase::Draining)) => Phase::Draining,
+    };
+    InstanceView {
+        workload: name.clone(),
+        slot: slot.slot,
+        node: slot.holding.map(|h| h.holder),
+        node_name: slot.holding.map(|h| node.name(h.holder)).unwrap_or_default(),
+        phase,
+        epoch: slot.holding.map_or(0, |h| h.epoch),
+        generation: slot.generation,
+        since_ms: slot.here.as_ref().map_or(0, |(_, _, since)| millis(*since)),
+        instance: slot.here.as_ref().and_then(|(instance, _, _)| *instance),
+        note,
+    }
+}
+
+/// Why a slot has no holder, in a few words.
+fn why_vacant(node: &Node, name: &WorkloadName) -> String {
+    let verdicts = node.explain(name);
+    if verdicts.iter().any(|(_, eligible, _)| *eligible) {
+        return "a node is being asked".to_owned();
+    }
+    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, _, why) in &verdicts {
+        *reasons.entry(why).or_default() += 1;
+    }
+    let most = reasons.iter().max_by_key(|(_, count)| **count);
+    most.map_or_else(
+        || "no node is known".to_owned(),
+        |(why, count)| format!("no node fits: {why} ({count} of {})", verdicts.len()),
+    )
 }
 
 /// What a release states.
@@ -190,26 +246,28 @@ pub fn verdicts(node: &Node, name: &WorkloadName) -> Vec<Verdict> {
 }
 
 /// The routes for ingress.
-pub fn route_table(reports: Vec<RouteReport>) -> RouteTable {
-    RouteTable::new(reports.into_iter().map(|report| {
-        let deadline = report.route.as_ref().map(|r| r.deadline_ms).filter(|ms| *ms > 0);
-        RouteEntry {
-            name: report.name,
-            deadline: deadline.map_or(DEADLINE_DEFAULT, Duration::from_millis),
-            http: report.route.map(|route| HttpRoute {
-                host: route.host,
-                path: route.path,
-                idempotent: route.idempotent,
-            }),
-            replicas: report
-                .replicas
-                .into_iter()
-                .map(|(node, slot, rtt)| Replica {
-                    node,
-                    slot,
-                    rtt_us: rtt.map_or(0, |r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
-                })
-                .collect(),
-        }
-    }))
+pub fn route_table(node: &Node) -> RouteTable {
+    RouteTable::new(node.routes().into_iter().map(route_entry)).with_down(node.down())
+}
+
+fn http_route(route: Route) -> HttpRoute {
+    HttpRoute { host: route.host, path: route.path, idempotent: route.idempotent }
+}
+
+fn route_entry(report: RouteReport) -> RouteEntry {
+    let deadline = report.route.as_ref().map(|r| r.deadline_ms).filter(|ms| *ms > 0);
+    RouteEntry {
+        name: report.name,
+        deadline: deadline.map_or(DEADLINE_DEFAULT, Duration::from_millis),
+        http: report.route.map(http_route),
+        replicas: report
+            .replicas
+            .into_iter()
+            .map(|(node, slot, rtt)| Replica {
+                node,
+                slot,
+                rtt_us: rtt.map_or(0, |r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
+            })
+            .collect(),
+    }
 }

@@ -6,6 +6,7 @@
 use super::attempt::{self, HttpCall, prepare};
 use super::body::{self, IngressBody};
 use super::failure::CallFailure;
+use super::lost::{HELD_FOR_DEAD, held_for_dead};
 use super::mesh::Mesh;
 use super::table::{Replica, RouteEntry};
 use super::traffic::{ABSENT_AVOIDED, BROKEN_AVOIDED, Count, HUNG_AVOIDED, TrafficEvent};
@@ -46,7 +47,8 @@ pub struct GaveUp {
 }
 
 /// Sends a request once. Only when the guest certainly did not run, and nothing of the
-/// body is gone, is another replica asked.
+/// body is gone, is another replica asked. When the node that has it dies, it ends there:
+/// nobody can tell whether the guest ran.
 pub async fn once<M: Mesh>(
     mesh: &M,
     entry: &RouteEntry,
@@ -68,7 +70,14 @@ pub async fn once<M: Mesh>(
             Err(failure) => Err(failure),
             Ok(ready) => {
                 let body = body.take().unwrap_or_else(|| body::full(Bytes::new()));
-                attempt::run(mesh, call, ready, replica, body, deadline, false).await
+                let asked = attempt::run(mesh, call, ready, replica, body, deadline, false);
+                tokio::select! {
+                    biased;
+                    result = asked => result,
+                    () = held_for_dead(mesh, replica.node), if replica.node != mesh.id() => {
+                        Err(CallFailure::Broken { node: replica.node, why: HELD_FOR_DEAD.to_owned() })
+                    }
+                }
             }
         };
         let failure = match result {
@@ -77,11 +86,22 @@ pub async fn once<M: Mesh>(
         };
         mark(mesh, replica.node, &failure);
         if !(failure.untouched() && (bodiless || body.is_some())) {
-            return Err(GaveUp { failure, attempts: attempt });
+            return Err(GaveUp { failure: unrepeated(failure), attempts: attempt });
         }
         last = failure;
     }
     Err(GaveUp { failure: last, attempts: ATTEMPTS_MAX })
+}
+
+/// A failure of a request that must not be repeated, with what that means.
+fn unrepeated(failure: CallFailure) -> CallFailure {
+    match failure {
+        CallFailure::Broken { node, why } => CallFailure::Broken {
+            node,
+            why: format!("{why}; whether the request was carried out is unknown, so it was not sent again"),
+        },
+        other => other,
+    }
 }
 
 /// Sends a request that may be repeated, until a replica answers in full or the

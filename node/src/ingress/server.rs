@@ -5,10 +5,12 @@ use super::body::{self, BodyError, Held, Holding, IngressBody};
 use super::dispatch::{self, Answer, GaveUp};
 use super::failure::CallFailure;
 use super::frame::{HEAD_BYTES_MAX, HEADERS_MAX};
+use super::lost::while_alive;
 use super::mesh::Mesh;
+use super::slow::{STALL_TIME_MAX, StallBound, discarded};
 use super::table::{MESH_SUFFIX, RouteEntry};
 use super::traffic::Count;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -42,6 +44,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves HTTP on a listener until `shutdown` is done; then requests may finish.
 pub async fn serve<M: Mesh>(mesh: M, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+    serve_patiently(mesh, listener, STALL_TIME_MAX, shutdown).await;
+}
+
+/// The same, with the time after which a client that reads nothing is given up.
+pub async fn serve_patiently<M: Mesh>(
+    mesh: M,
+    listener: TcpListener,
+    stall_time_max: Duration,
+    shutdown: impl Future<Output = ()> + Send,
+) {
     let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
     tokio::pin!(shutdown);
     loop {
@@ -57,7 +69,7 @@ pub async fn serve<M: Mesh>(mesh: M, listener: TcpListener, shutdown: impl Futur
         };
         match accepted {
             Ok((socket, _)) => {
-                let connection = connection(mesh.clone(), socket, closing.clone());
+                let connection = connection(mesh.clone(), socket, stall_time_max, closing.clone());
                 tasks.spawn(async move {
                     let _permit = permit;
                     connection.await;
@@ -74,8 +86,14 @@ pub async fn serve<M: Mesh>(mesh: M, listener: TcpListener, shutdown: impl Futur
     let _ = tokio::time::timeout(DRAIN_TIME_MAX, tasks.wait()).await;
 }
 
-async fn connection<M: Mesh>(mesh: M, socket: TcpStream, closing: CancellationToken) {
+async fn connection<M: Mesh>(
+    mesh: M,
+    socket: TcpStream,
+    stall_time_max: Duration,
+    closing: CancellationToken,
+) {
     let _ = socket.set_nodelay(true);
+    let socket = StallBound::new(socket, stall_time_max);
     let service = service_fn(move |request| {
         let mesh = mesh.clone();
         async move { Ok::<_, Infallible>(answer(&mesh, request).await) }
@@ -101,7 +119,13 @@ async fn connection<M: Mesh>(mesh: M, socket: TcpStream, closing: CancellationTo
 
 /// Answers one request.
 pub async fn answer<M: Mesh>(mesh: &M, request: Request<Incoming>) -> Response<IngressBody> {
-    answer_with(mesh, request.map(|body| body.map_err(BodyError::from).boxed_unsync())).await
+    // A client that waits for leave to send has nothing under way that would be lost.
+    let waits = request.headers().contains_key(EXPECT);
+    let request = request.map(|body| {
+        let body = body.map_err(BodyError::from).boxed_unsync();
+        if waits { body } else { discarded(body) }
+    });
+    answer_with(mesh, request).await
 }
 
 /// Answers one request, whatever its body came in.
@@ -114,7 +138,7 @@ pub async fn answer_with<M: Mesh>(mesh: &M, request: Request<IngressBody>) -> Re
         return refusal(&GaveUp { failure: busy, attempts: 0 });
     };
     let response = match handle(mesh, request).await {
-        Ok(answer) => passed_on(answer),
+        Ok(answer) => passed_on(mesh, answer),
         Err(Refused::Mesh(gave_up)) => {
             traffic.count(Count::Error);
             refusal(&gave_up)
@@ -228,9 +252,13 @@ fn no_such_service(host: Option<&str>, path: &str) -> String {
 }
 
 /// The guest's answer, with who gave it.
-fn passed_on(answer: Answer) -> Response<IngressBody> {
-    let mut response = answer.response;
-    let replica = format!("{}/{}", answer.replica.node.short(), answer.replica.slot);
+fn passed_on<M: Mesh>(mesh: &M, answer: Answer) -> Response<IngressBody> {
+    let node = answer.replica.node;
+    let mut response = match node == mesh.id() {
+        true => answer.response,
+        false => answer.response.map(|body| while_alive(mesh, node, body)),
+    };
+    let replica = format!("{}/{}", node.short(), answer.replica.slot);
     if let Ok(value) = HeaderValue::from_str(&replica) {
         response.headers_mut().insert(REPLICA_HEADER, value);
     }

@@ -4,6 +4,7 @@
 
 use orbweave_model::{NodeId, WorkloadName};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,10 +64,11 @@ impl RouteEntry {
     }
 }
 
-/// All workloads, in order of their names.
+/// All workloads, in order of their names, and the nodes that are held for dead.
 #[derive(Debug, Clone, Default)]
 pub struct RouteTable {
     entries: Vec<Arc<RouteEntry>>,
+    down: BTreeSet<NodeId>,
 }
 
 impl RouteTable {
@@ -83,13 +85,47 @@ impl RouteTable {
             })
             .collect();
         entries.sort_by(|a, b| a.name.cmp(&b.name));
-        Self { entries }
+        Self { entries, down: BTreeSet::new() }
+    }
+
+    /// The same, with the nodes that are held for dead.
+    #[must_use]
+    pub fn with_down(self, down: BTreeSet<NodeId>) -> Self {
+        Self { down, ..self }
+    }
+
+    /// Whether this node is held for dead. One that merely drains is not: it finishes
+    /// what it has.
+    pub fn is_down(&self, node: NodeId) -> bool {
+        self.down.contains(&node)
     }
 
     /// The workload of this name.
     pub fn workload(&self, name: &WorkloadName) -> Option<&Arc<RouteEntry>> {
         let i = self.entries.binary_search_by(|e| e.name.cmp(name)).ok()?;
         self.entries.get(i)
+    }
+
+    /// Another workload that names the same host and path as this route would, and both
+    /// in words.
+    pub fn rival(&self, name: &WorkloadName, http: &HttpRoute) -> Option<(&WorkloadName, String)> {
+        let wanted = place(name, http);
+        let same = |e: &&Arc<RouteEntry>| {
+            e.name != *name && e.http.as_ref().is_some_and(|http| place(&e.name, http) == wanted)
+        };
+        self.entries.iter().find(same).map(|e| (&e.name, shown(&wanted)))
+    }
+
+    /// What more than one workload names: they were submitted on two sides of a partition.
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let mut by_place: BTreeMap<Place, Vec<WorkloadName>> = BTreeMap::new();
+        for entry in &self.entries {
+            if let Some(http) = &entry.http {
+                by_place.entry(place(&entry.name, http)).or_default().push(entry.name.clone());
+            }
+        }
+        let shared = by_place.into_iter().filter(|(_, workloads)| workloads.len() > 1);
+        shared.map(|(place, workloads)| Conflict { place: shown(&place), workloads }).collect()
     }
 
     /// The workload that a request for this host (as in the header) and path is for.
@@ -103,6 +139,31 @@ impl RouteTable {
             .min_by_key(|(rank, e)| (Reverse(*rank), &e.name))
             .map(|(_, e)| e)
     }
+}
+
+/// A host and a path that more than one workload names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The host and the path, as people write them.
+    pub place: String,
+    /// The workloads in order of their names; the first answers.
+    pub workloads: Vec<WorkloadName>,
+}
+
+/// The host and the path that a route stands for; `None` stands for any host.
+type Place = (Option<String>, String);
+
+fn place(name: &WorkloadName, http: &HttpRoute) -> Place {
+    let host = match (&http.host, &http.path) {
+        (Some(host), _) => Some(host.to_ascii_lowercase()),
+        (None, None) => Some(format!("{name}{MESH_SUFFIX}")),
+        (None, Some(_)) => None,
+    };
+    (host, http.path.as_deref().unwrap_or_default().trim_end_matches('/').to_owned())
+}
+
+fn shown((host, path): &Place) -> String {
+    format!("{}{}", host.as_deref().unwrap_or("*"), if path.is_empty() { "/" } else { path })
 }
 
 /// How well a route matches: by host first, then by length of path.
@@ -188,6 +249,32 @@ mod tests {
         let table = RouteTable::new([entry("hello", None, None)]);
         assert_eq!(found(&table, "hello.mesh:80", "/").as_deref(), Some("hello"));
         assert_eq!(found(&table, "hello", "/"), None);
+    }
+
+    #[test]
+    fn one_place_in_two_routes_is_a_conflict_and_another_path_is_none() {
+        let table = RouteTable::new([
+            entry("b", Some("Shop.mesh"), None),
+            entry("a", Some("shop.mesh"), Some("/")),
+            entry("api", Some("shop.mesh"), Some("/api")),
+            entry("hello", None, None),
+            entry("paths", None, Some("/p/")),
+        ]);
+        let names = |names: &[&str]| names.iter().map(|n| n.parse().unwrap()).collect::<Vec<WorkloadName>>();
+        let conflict = Conflict { place: "shop.mesh/".to_owned(), workloads: names(&["a", "b"]) };
+        assert_eq!(table.conflicts(), [conflict]);
+        assert_eq!(found(&table, "shop.mesh", "/x").as_deref(), Some("a"), "the first by name answers");
+        let rival = |name: &str, host: Option<&str>, path: Option<&str>| {
+            let wanted = entry(name, host, path);
+            let found = table.rival(&wanted.name, wanted.http.as_ref().unwrap());
+            found.map(|(name, place)| format!("{name} {place}"))
+        };
+        assert_eq!(rival("c", Some("SHOP.mesh"), Some("/api/")).as_deref(), Some("api shop.mesh/api"));
+        assert_eq!(rival("c", Some("hello.mesh"), None).as_deref(), Some("hello hello.mesh/"));
+        assert_eq!(rival("c", None, Some("/p")).as_deref(), Some("paths */p"));
+        assert_eq!(rival("api", Some("shop.mesh"), Some("/api")), None, "it may be deployed again");
+        assert_eq!(rival("c", Some("shop.mesh"), Some("/other")), None);
+        assert_eq!(rival("c", None, None), None);
     }
 
     #[test]

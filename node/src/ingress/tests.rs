@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use orbweave_model::limit;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::Instant;
 use world::{ANSWERS, DEADLINE, FakeNode, Manner, node, world};
 
@@ -149,6 +149,52 @@ async fn a_request_that_may_have_had_effects_is_not_repeated() {
 }
 
 #[tokio::test]
+async fn a_request_that_may_not_be_repeated_ends_when_its_node_is_held_for_dead_and_says_what_is_unknown() {
+    let from = world(false, &[Manner::Frozen, ANSWERS]);
+    from.traffic.avoid(node(2), DEADLINE);
+    let asking = tokio::spawn({
+        let from = from.clone();
+        async move { ask(&from).await }
+    });
+    until(|| from.world.frozen() == 1).await;
+    from.world.bury(&[2]);
+    from.world.bury(&[1]);
+    let response = asking.await.unwrap();
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{}", response.body());
+    assert_eq!(header(&response, ERROR_HEADER), "indeterminate");
+    assert_eq!(header(&response, ATTEMPTS_HEADER), "1");
+    assert!(
+        response.body().contains("whether the request was carried out is unknown"),
+        "{}",
+        response.body()
+    );
+    assert_eq!(from.world.asked.lock().unwrap().len(), 0, "nobody else was asked");
+}
+
+#[tokio::test]
+async fn a_request_that_may_not_be_repeated_is_still_answered_by_a_node_that_drains() {
+    let from = world(false, &[Manner::Answers(Duration::from_millis(50))]);
+    let asking = tokio::spawn({
+        let from = from.clone();
+        async move { ask(&from).await }
+    });
+    until(|| from.world.asked.lock().unwrap().len() == 1).await;
+    from.world.route(false, &[]);
+    assert_eq!(asking.await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_answer_breaks_off_when_its_node_is_held_for_dead() {
+    let from = world(false, &[Manner::Stalls]);
+    let response = answer_with(&from, request("image")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    until(|| from.world.frozen() == 1).await;
+    from.world.bury(&[1]);
+    let broken = response.into_body().collect().await.unwrap_err().to_string();
+    assert_eq!(broken, "it is held for dead");
+}
+
+#[tokio::test]
 async fn a_request_that_cannot_have_had_effects_is_asked_elsewhere() {
     let from = world(false, &[Manner::Dead, ANSWERS]);
     for _ in 0..10 {
@@ -233,6 +279,53 @@ async fn the_listener_speaks_http_and_stops_when_told() {
     stop.send(()).unwrap();
     tokio::time::timeout(DEADLINE, serving).await.unwrap().unwrap();
     assert!(TcpStream::connect(address).await.is_err());
+}
+
+/// A listener for the node, with the time that it gives a client which reads nothing.
+async fn listening(from: &FakeNode, stall_time_max: Duration) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = server::serve_patiently(from.clone(), listener, stall_time_max, std::future::pending());
+    tokio::spawn(serving);
+    address
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_without_asking_first_still_reads_why_it_is_refused() {
+    for (idempotent, host) in [(true, "hello.mesh"), (false, "hello.mesh"), (true, "nobody.mesh")] {
+        let from = world(idempotent, &[ANSWERS]);
+        let mut socket = TcpStream::connect(listening(&from, DEADLINE).await).await.unwrap();
+        let length = limit::BODY_BYTES_MAX + 8 * 1024 * 1024;
+        let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
+        // All of it first, as a simple client does, then the answer.
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(&vec![7; length]).await.unwrap();
+        socket.write_all(b"GET / HTTP/1.1\r\nHost: hello.mesh\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut said = String::new();
+        socket.read_to_string(&mut said).await.unwrap();
+        let expected = if host == "hello.mesh" { "HTTP/1.1 413 " } else { "HTTP/1.1 404 " };
+        assert!(said.starts_with(expected), "{said}");
+        assert!(said.contains("HTTP/1.1 200 OK"), "the connection can be used again: {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_does_not_hold_its_request_for_ever() {
+    let from = world(true, &[]);
+    from.world.set(0, ANSWERS);
+    from.world.route(true, &[0]);
+    let free = from.traffic.requests.available_permits();
+    let address = listening(&from, Duration::from_millis(100)).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut socket = socket.connect(address).await.unwrap();
+    let length = limit::BODY_BYTES_MAX;
+    let head = format!("POST / HTTP/1.1\r\nHost: hello.mesh\r\nContent-Length: {length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket.write_all(&vec![7; length]).await.unwrap();
+    until(|| from.world.asked.lock().unwrap().len() == 1).await;
+    until(|| from.traffic.requests.available_permits() == free).await;
+    drop(socket);
 }
 
 #[tokio::test]

@@ -34,7 +34,8 @@ macro_rules! whole_numbers {
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ManifestError> {
             match self.plain().and_then(|text| text.parse::<$type>().ok()) {
                 Some(number) => visitor.$visit(number),
-                None => Err(self.expected(&format!("a whole number from {} to {}", <$type>::MIN, <$type>::MAX))),
+                // The visitor knows the bounds of its field.
+                None => Err(self.expected(&(&visitor as &dyn de::Expected).to_string())),
             }
         }
     )*};

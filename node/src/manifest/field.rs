@@ -9,7 +9,6 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// A version.
 pub const VERSION_BYTES_MAX: usize = 64;
@@ -27,10 +26,6 @@ pub const ENV_VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const ENV_BYTES_MAX: usize = limit::RECORD_BYTES_MAX - limit::RELEASE_BYTES_MAX - 16 * 1024;
 /// Requests at once in one replica.
 pub const CONCURRENCY_MAX: u32 = 10_000;
-/// The shortest time limit.
-pub const CALL_TIME_MIN: Duration = Duration::from_millis(1);
-/// The longest.
-pub const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// A text that is read by its type's own rules.
 pub(super) fn parsed<'de, T, D>(d: D) -> Result<T, D::Error>
@@ -42,7 +37,7 @@ where
 }
 
 /// The same, where nothing may be given.
-pub(super) fn parsed_option<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
+pub(crate) fn parsed_option<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,
@@ -51,25 +46,61 @@ where
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
-fn within<'de, D: Deserializer<'de>>(d: D, max: u32) -> Result<u32, D::Error> {
-    let number = u32::deserialize(d)?;
-    if (1..=max).contains(&number) {
-        return Ok(number);
+/// A whole number within bounds.
+struct Within {
+    min: u32,
+    max: u32,
+}
+
+impl Visitor<'_> for Within {
+    type Value = u32;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a whole number from {} to {}", self.min, self.max)
     }
-    Err(D::Error::custom(format!("{number} is out of bounds: 1 to {max} are allowed")))
+
+    fn visit_u32<E: Error>(self, number: u32) -> Result<u32, E> {
+        let Self { min, max } = self;
+        if (min..=max).contains(&number) {
+            return Ok(number);
+        }
+        Err(E::custom(format!("{number} is out of bounds: {min} to {max} are allowed")))
+    }
+}
+
+/// A whole number from `min` to `max`.
+pub(crate) fn number<'de, D: Deserializer<'de>>(d: D, min: u32, max: u32) -> Result<u32, D::Error> {
+    d.deserialize_u32(Within { min, max })
+}
+
+/// A list of texts, each read by its type's own rules, so that the error names its place.
+pub(crate) fn parsed_list<'de, T, D>(d: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    T: FromStr<Err: fmt::Display>,
+    D: Deserializer<'de>,
+{
+    let items = Vec::<Parsed<T>>::deserialize(d)?;
+    Ok(Some(items.into_iter().map(|item| item.0).collect()))
+}
+
+struct Parsed<T>(T);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        parsed(d).map(Self)
+    }
 }
 
 pub(super) fn replicas<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    within(d, limit::REPLICAS_MAX)
+    number(d, 1, limit::REPLICAS_MAX)
 }
 
 pub(super) fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
-    within(d, CONCURRENCY_MAX)
+    number(d, 1, CONCURRENCY_MAX)
 }
 
 pub(super) fn call_time<'de, D: Deserializer<'de>>(d: D) -> Result<Span, D::Error> {
-    let span: Span = parsed(d)?;
-    span.bounded(CALL_TIME_MIN, CALL_TIME_MAX).map_err(D::Error::custom)
+    Span::of_call(&String::deserialize(d)?).map_err(D::Error::custom)
 }
 
 /// One entry of `requires`; checked by itself, so that the error names its line.

@@ -5,7 +5,7 @@
 
 mod de;
 mod error;
-mod field;
+pub(crate) mod field;
 pub mod quantity;
 mod schema;
 mod tree;
@@ -33,8 +33,14 @@ pub struct ManifestFile {
 impl Manifest {
     /// Reads a manifest.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        de::from_node(&tree::parse(text)?)
+        parse_yaml(text)
     }
+}
+
+/// Reads another file of the same kind: unknown fields are errors, and each error has its
+/// line and its field.
+pub(crate) fn parse_yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ManifestError> {
+    de::from_node(&tree::parse(text)?)
 }
 
 impl ManifestFile {

@@ -13,6 +13,10 @@ pub const CPU_MILLI_MAX: u32 = 1_000_000;
 pub const MEMORY_BYTES_MIN: u64 = 1 << 20;
 /// The most: what a 32-bit WebAssembly memory can address.
 pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
+/// The shortest time that one request or call may be given.
+pub const CALL_TIME_MIN: Duration = Duration::from_millis(1);
+/// The longest.
+pub const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
 
 /// Why a text is no quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -158,6 +162,11 @@ impl Span {
     /// In milliseconds.
     pub fn millis(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Reads the time that one request or call may take, within its bounds.
+    pub fn of_call(text: &str) -> Result<Self, QuantityError> {
+        text.parse::<Self>()?.bounded(CALL_TIME_MIN, CALL_TIME_MAX)
     }
 
     /// The same, if it is neither shorter nor longer than these.

@@ -96,7 +96,7 @@ fn a_field_that_is_missing_is_named_with_its_map() {
 fn a_value_of_the_wrong_kind_is_named_with_what_it_should_be() {
     assert_eq!(
         with("replicas: 3", "replicas: three"),
-        "manifest:8:13: spec.replicas: must be a whole number from 0 to 4294967295, but \"three\" was given"
+        "manifest:8:13: spec.replicas: must be a whole number from 1 to 65536, but \"three\" was given"
     );
     assert_eq!(
         with("idempotent: true", "idempotent: 'true'"),
@@ -138,6 +138,20 @@ fn each_bound_is_held_and_named() {
         with("replicas: 3", "replicas: 0"),
         "manifest:8:13: spec.replicas: 0 is out of bounds: 1 to 65536 are allowed"
     );
+    for beyond in ["-2", "4294967296", "1.5"] {
+        assert_eq!(
+            with("replicas: 3", &format!("replicas: {beyond}")),
+            format!(
+                "manifest:8:13: spec.replicas: must be a whole number from 1 to 65536, but \"{beyond}\" was given"
+            )
+        );
+    }
+    for beyond in ["0s", "2h"] {
+        assert_eq!(
+            with("deadline: 10s", &format!("deadline: {beyond}")),
+            format!("manifest:14:67: spec.route.deadline: {beyond} is out of bounds: 1ms to 1h are allowed")
+        );
+    }
     assert_eq!(
         with("100m", "0.0001"),
         "manifest:11:21: spec.resources.cpu: \"0.0001\" is no amount of CPU: write cores (2, 0.5) or thousandths of one (500m)"

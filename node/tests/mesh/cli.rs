@@ -1,7 +1,8 @@
 //! The command line as the README shows it, and what it says when it cannot.
 
 use crate::support::{Mesh, Node, ORBWEAVE, component, manifest, secs, turn, until, web};
-use orbweave_node::api::types::{InstanceView, NodeView, Status, WorkloadView};
+use orbweave_node::api::client::Item;
+use orbweave_node::api::types::{InstanceView, LogLine, NodeView, Status, WorkloadView};
 use serde_json::Value;
 use std::path::Path;
 
@@ -134,6 +135,26 @@ async fn functions_are_called_in_wave_and_lines_of_guests_are_shown() {
         line["stream"] == "stderr" && line["text"] == "err: line" && line["workload"] == "printer"
     }));
     assert_eq!(holder.run(&["logs", "greeter"]).await.ok(), "");
+    // From a node that does not run it, unless only its own are wanted.
+    let said = other.run(&["logs", "printer"]).await.ok();
+    assert!(said.contains("out: line") && said.contains("err: line"), "{said}");
+    assert_eq!(other.run(&["logs", "printer", "--here"]).await.ok(), "");
+    let said = other.run(&["events", "printer"]).await.ok();
+    assert!(said.contains("started"), "the holder's own event: {said}");
+    assert!(!other.run(&["events", "printer", "--here"]).await.ok().contains("started"), "it is not its own");
+    // And as it comes.
+    let mut follows =
+        other.client.lines("/v1/logs?workload=printer&everywhere=true&follow=true").await.unwrap();
+    holder.run(&["call", "printer", "run", "\"anew\""]).await.ok();
+    let followed = async {
+        while let Some(Item::Value(line)) = follows.next::<LogLine>().await.unwrap() {
+            if line.text == "out: anew" {
+                return;
+            }
+        }
+        panic!("it ended before");
+    };
+    tokio::time::timeout(secs(20), followed).await.expect("the line of another node");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,5 +10,6 @@ mod lan;
 mod limits;
 mod refusals;
 mod restart;
+mod routes;
 mod support;
 mod wire;

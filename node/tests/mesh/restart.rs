@@ -23,3 +23,37 @@ async fn of_three_nodes_two_are_killed_and_the_survivor_serves() {
     assert!(text.starts_with("Hello from the mesh"), "{text}");
     mesh.nodes[survivor].answers("single.mesh", secs(60)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_without_flags_is_the_same_node_at_the_same_place() {
+    let _turn = turn().await;
+    let mesh = Mesh::prepare(&[("n1", &[])]);
+    let node = &mesh.nodes[0];
+    node.run(&["init", "fleet"]).await.ok();
+    let port = format!("--port={}", node.port);
+    let flags = ["--listen", "127.0.0.1", "--no-mdns", "--label", "tier=edge", "--instances", "7"];
+    node.run(&[&["up", "-d", &port], &flags[..]].concat()).await.ok();
+    let down = async || node.run(&["down"]).await.ok();
+    let status = async || node.run(&["status"]).await.ok();
+    down().await;
+    // Flags with which it cannot run are not kept.
+    node.run(&["up", "-d", "--listen", "192.0.2.1"]).await.failed();
+    for flags in [&[][..], &["--label", "tier=cloud"], &[]] {
+        let said = node.run(&[&["up", "-d"], flags].concat()).await.ok();
+        assert!(said.contains(&format!("http://127.0.0.1:{}", node.port)), "{said}");
+        let said = status().await;
+        let label = if flags.is_empty() && !said.contains("cloud") { "tier=edge" } else { "tier=cloud" };
+        assert!(said.contains(label) && said.contains("7 replicas") && said.contains("mDNS off"), "{said}");
+        down().await;
+    }
+    let kept = std::fs::read_to_string(node.dir.settings()).unwrap();
+    assert!(kept.contains("labels: [\"tier=cloud\"]\n") && kept.contains("instances: 7\n"), "{kept}");
+    node.run(&["up", "-d", "--forget", "label", "--forget", "instances"]).await.ok();
+    let said = status().await;
+    assert!(said.contains("labels        none") && said.contains("256 replicas"), "{said}");
+    down().await;
+    // The file may be edited, and what is wrong in it is named.
+    std::fs::write(node.dir.settings(), "mdns: false\nports: 9000\n").unwrap();
+    let said = node.run(&["up", "-d"]).await.failed();
+    assert!(said.contains("node.yaml:2:1: unknown field `ports`; did you mean `port`?"), "{said}");
+}

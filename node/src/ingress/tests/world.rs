@@ -27,6 +27,8 @@ pub enum Manner {
     Dead,
     /// Takes everything and never answers.
     Frozen,
+    /// Sends half an answer and then nothing more.
+    Stalls,
     /// Sends half an answer and is gone.
     CutsOff,
     /// Its guest traps.
@@ -95,6 +97,14 @@ impl World {
         self.version.send_modify(|v| *v += 1);
     }
 
+    /// From now on these nodes are held for dead; the routes stay as they are.
+    pub fn bury(&self, nodes: &[u8]) {
+        let mut table = self.table.lock().unwrap();
+        *table = Arc::new(RouteTable::clone(&table).with_down(nodes.iter().map(|&n| node(n)).collect()));
+        drop(table);
+        self.version.send_modify(|v| *v += 1);
+    }
+
     pub fn set(&self, n: u8, manner: Manner) {
         self.manners.lock().unwrap().insert(node(n), manner);
     }
@@ -145,6 +155,7 @@ impl Mesh for FakeNode {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (their_answer, our_answer) = tokio::io::duplex(64 * 1024);
         match manner {
+            Manner::Stalls => drop(tokio::spawn(stall(theirs, their_answer, self.world.clone()))),
             Manner::Frozen => self.world.parked.lock().unwrap().push((theirs, their_answer)),
             Manner::CutsOff => drop(tokio::spawn(cut_off(theirs, their_answer, self.world.cut.clone()))),
             _ => {
@@ -160,11 +171,20 @@ impl Mesh for FakeNode {
     }
 }
 
+async fn stall(request: DuplexStream, mut answer: DuplexStream, world: Arc<World>) {
+    half_an_answer(&mut answer).await;
+    world.parked.lock().unwrap().push((request, answer));
+}
+
 async fn cut_off(_request: DuplexStream, mut answer: DuplexStream, count: Arc<AtomicUsize>) {
+    half_an_answer(&mut answer).await;
+    count.fetch_add(1, Relaxed);
+}
+
+async fn half_an_answer(answer: &mut DuplexStream) {
     let head = ResponseHead { status: Some(200), ..ResponseHead::default() };
     answer.write_all(&frame::head_bytes(&head, HEAD_BYTES_MAX).unwrap()).await.unwrap();
-    frame::write_chunk(&mut answer, b"half an ans").await.unwrap();
-    count.fetch_add(1, Relaxed);
+    frame::write_chunk(answer, b"half an ans").await.unwrap();
 }
 
 impl Cancelled for DuplexStream {

@@ -20,6 +20,10 @@ pub fn compile_bomb(blocks: u64) -> Vec<u8> {
     section(&mut module, 10, &code);
     let mut component = b"\0asm\x0d\0\x01\0".to_vec();
     section(&mut component, 1, &module);
+    // An empty instance under the name by which a component answers HTTP: it may have a route.
+    section(&mut component, 5, &[1, 1, 0]);
+    let name = b"wasi:http/incoming-handler@0.2.3";
+    section(&mut component, 11, &[&[1, 0, name.len() as u8][..], name, &[5, 0, 0]].concat());
     component
 }
 
