@@ -1,9 +1,19 @@
 //! The records that a node holds, in memory; the driver keeps their bytes on disk.
+//!
+//! Beside the records by identity the store keeps what reconciliation asks for, at
+//! each merge and removal: an index in order of (wall time, digest) that knows the
+//! fingerprint of any range, the order of arrival, and when what expires.
+
+pub mod index;
+pub mod view;
 
 use crate::record::{Record, RecordId, RecordKind};
-use orbweave_model::{PublicKey, Wall, limit};
+use index::{Entry, Index, Key};
+use minicbor::{Decode, Encode};
+use orbweave_model::{Hash, PublicKey, Wall, limit, wire};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use view::View;
 
 /// How long a node's record holds after its author's last refresh.
 pub const NODE_RECORD_LIFE: Duration = Duration::from_secs(15 * 60);
@@ -26,22 +36,90 @@ pub enum Merge {
     Full,
 }
 
+/// How much a store takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Records in all.
+    pub records: usize,
+    /// Records of one author.
+    pub records_per_author: usize,
+    /// Bytes of records of one author.
+    pub bytes_per_author: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            records: limit::RECORDS_MAX,
+            records_per_author: limit::RECORDS_PER_AUTHOR_MAX,
+            bytes_per_author: limit::RECORD_BYTES_PER_AUTHOR_MAX,
+        }
+    }
+}
+
+/// How far a store's arrivals went: of which store, and up to which number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(array)]
+pub struct Mark {
+    /// The store's number, another in each life.
+    #[n(0)]
+    pub store: u64,
+    /// The last arrival.
+    #[n(1)]
+    pub upto: u64,
+}
+
 /// Records by identity.
 #[derive(Debug, Default, Clone)]
 pub struct Store {
-    records: BTreeMap<RecordId, Record>,
+    /// A random number, another in each life: what a peer remembers of one life's
+    /// arrivals says nothing about the next one's.
+    number: u64,
+    bounds: Bounds,
+    records: BTreeMap<RecordId, Held>,
     by_author: BTreeMap<PublicKey, Share>,
     barred: BTreeSet<PublicKey>,
+    index: Index,
+    /// When what expires stops to hold.
+    expiring: BTreeSet<(Wall, Key)>,
+    arrivals: BTreeMap<u64, Key>,
+    arrived: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Held {
+    record: Record,
+    arrival: u64,
 }
 
 /// What one author takes of the store.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone)]
 struct Share {
     records: usize,
     bytes: usize,
+    /// The wall time of its own node record.
+    refreshed: Option<Wall>,
+    /// What lives with that record: claims, and kinds of a newer version.
+    dependents: BTreeSet<Key>,
+}
+
+impl Share {
+    fn end_of(&self, key: &Key) -> Wall {
+        self.refreshed.map_or(key.wall, |refreshed| refreshed.max(key.wall)) + NODE_RECORD_LIFE
+    }
 }
 
 impl Store {
+    /// A store whose arrivals are told apart by this random number.
+    pub fn new(number: u64) -> Self {
+        Self { number, ..Self::default() }
+    }
+
+    /// The same with other bounds than a node's.
+    pub fn with_bounds(number: u64, bounds: Bounds) -> Self {
+        Self { number, bounds, ..Self::default() }
+    }
+
     /// Takes a verified, authorised record in. Commutative, associative and idempotent.
     pub fn merge(&mut self, record: Record) -> Merge {
         let author = record.id().author;
@@ -49,33 +127,27 @@ impl Store {
         if self.barred.contains(&author) && record.id().kind != RecordKind::TRUST {
             return Merge::Barred;
         }
-        if let Some(held) = self.records.get_mut(record.id()) {
-            if held.digest() == record.digest() {
-                return Merge::Known;
-            }
-            if !record.supersedes(held) {
-                return Merge::Stale;
-            }
-            let (old, new) = (held.bytes().len(), record.bytes().len());
-            let share = self.by_author.entry(author).or_default();
-            if share.bytes - old + new > limit::RECORD_BYTES_PER_AUTHOR_MAX {
-                return Merge::Full;
-            }
-            share.bytes = share.bytes - old + new;
-            *held = record;
-            return Merge::Applied { replaced: true };
+        let held = self.records.get(record.id()).map(|held| &held.record);
+        if held.is_some_and(|held| held.digest() == record.digest()) {
+            return Merge::Known;
         }
-        let share = self.by_author.entry(author).or_default();
-        let bytes = share.bytes + record.bytes().len();
-        let full = share.records >= limit::RECORDS_PER_AUTHOR_MAX
-            || bytes > limit::RECORD_BYTES_PER_AUTHOR_MAX
-            || self.records.len() >= limit::RECORDS_MAX;
+        if held.is_some_and(|held| !record.supersedes(held)) {
+            return Merge::Stale;
+        }
+        let replaced = held.is_some();
+        let gone = held.map_or(0, |held| held.bytes().len());
+        let (records, bytes) =
+            self.by_author.get(&author).map_or((0, 0), |share| (share.records, share.bytes));
+        let full = bytes - gone + record.bytes().len() > self.bounds.bytes_per_author
+            || (!replaced
+                && (records >= self.bounds.records_per_author || self.records.len() >= self.bounds.records));
         if full {
             return Merge::Full;
         }
-        *share = Share { records: share.records + 1, bytes };
-        self.records.insert(record.id().clone(), record);
-        Merge::Applied { replaced: false }
+        let id = record.id().clone();
+        self.remove(&id);
+        self.insert(record);
+        Merge::Applied { replaced }
     }
 
     /// Evicts every record of a key and bars it, whichever arrived first.
@@ -101,12 +173,15 @@ impl Store {
 
     /// The record of this identity.
     pub fn get(&self, id: &RecordId) -> Option<&Record> {
-        self.records.get(id)
+        self.records.get(id).map(|held| &held.record)
     }
 
     /// Every record of a kind, in order of key and author.
     pub fn of_kind(&self, kind: RecordKind) -> impl Iterator<Item = &Record> {
-        self.records.range(first_of(kind, "")..).take_while(move |(id, _)| id.kind == kind).map(|(_, r)| r)
+        self.records
+            .range(first_of(kind, "")..)
+            .take_while(move |(id, _)| id.kind == kind)
+            .map(|(_, held)| &held.record)
     }
 
     /// The records of a kind and key, one an author.
@@ -114,12 +189,12 @@ impl Store {
         self.records
             .range(first_of(kind, key)..)
             .take_while(move |(id, _)| id.kind == kind && id.key == key)
-            .map(|(_, r)| r)
+            .map(|(_, held)| &held.record)
     }
 
     /// Every record.
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.records.values().map(|held| &held.record)
     }
 
     /// How many records there are.
@@ -132,31 +207,53 @@ impl Store {
         self.records.is_empty()
     }
 
-    /// When a record stops to hold: a node's by its refresh, a claim with its
-    /// holder's node record, what is to be kept never.
+    /// When a record that is held stops to hold: a node's by its refresh, a claim with
+    /// its holder's node record, what is to be kept never.
     pub fn expires(&self, record: &Record) -> Option<Wall> {
-        let author = record.id().author;
-        match record.id().kind {
-            RecordKind::NODE => Some(record.hlc().wall + NODE_RECORD_LIFE),
-            RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => None,
-            // A claim, and what only a newer version understands.
-            _ => {
-                let node = RecordId { kind: RecordKind::NODE, key: author.to_string(), author };
-                let lives =
-                    self.get(&node).map_or(record.hlc().wall, |n| n.hlc().wall.max(record.hlc().wall));
-                Some(lives + NODE_RECORD_LIFE)
+        let share = self.by_author.get(&record.id().author);
+        match life(record.id().kind) {
+            Life::Kept => None,
+            Life::Own => Some(record.hlc().wall + NODE_RECORD_LIFE),
+            Life::WithItsNode => {
+                Some(share.map_or_else(
+                    || record.hlc().wall + NODE_RECORD_LIFE,
+                    |share| share.end_of(&key_of(record)),
+                ))
             }
         }
     }
 
     /// The records that hold at `cutoff`: what two nodes compare.
-    pub fn live(&self, cutoff: Wall) -> impl Iterator<Item = &Record> {
-        self.iter().filter(move |r| self.expires(r).is_none_or(|end| end > cutoff))
+    pub fn live(&self, cutoff: Wall) -> View<'_> {
+        View::new(self, cutoff)
+    }
+
+    /// How far arrivals went: what a peer that has all of them remembers.
+    pub fn mark(&self) -> Mark {
+        Mark { store: self.number, upto: self.arrived }
+    }
+
+    /// The record of this key, as reconciliation sees it.
+    pub fn entry(&self, key: &Key) -> Option<&Entry> {
+        self.index.at_or_after(key).filter(|entry| entry.key == *key)
+    }
+
+    /// The record of this wall time whose digest begins so.
+    pub fn find(&self, wall: Wall, prefix: &[u8]) -> Option<&Entry> {
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(prefix) {
+            *to = *from;
+        }
+        let entry = self.index.at_or_after(&Key { wall, digest: Hash(digest) })?;
+        (entry.key.wall == wall && entry.key.digest.0.starts_with(prefix)).then_some(entry)
     }
 
     /// Drops what expired before `cutoff`, and returns the records. Those of `me` stay:
     /// a node that slept does not forget what it said itself.
     pub fn expire(&mut self, cutoff: Wall, me: &PublicKey) -> Vec<Record> {
+        if self.expiring.first().is_none_or(|(end, _)| *end > cutoff) {
+            return Vec::new();
+        }
         let gone: Vec<Record> = self
             .iter()
             .filter(|r| r.id().author != *me)
@@ -169,14 +266,92 @@ impl Store {
         gone
     }
 
+    fn insert(&mut self, record: Record) {
+        let key = key_of(&record);
+        self.arrived += 1;
+        self.arrivals.insert(self.arrived, key);
+        self.index.insert(Entry { key, identity: identity(record.id()), bytes: record.bytes().clone() });
+        let share = self.by_author.entry(record.id().author).or_default();
+        share.records += 1;
+        share.bytes += record.bytes().len();
+        match life(record.id().kind) {
+            Life::Kept => {}
+            Life::Own => {
+                self.expiring.insert((key.wall + NODE_RECORD_LIFE, key));
+                self.refresh(record.id(), Some(key.wall));
+            }
+            Life::WithItsNode => {
+                share.dependents.insert(key);
+                self.expiring.insert((share.end_of(&key), key));
+            }
+        }
+        self.records.insert(record.id().clone(), Held { record, arrival: self.arrived });
+    }
+
     fn remove(&mut self, id: &RecordId) {
-        if let Some(record) = self.records.remove(id)
-            && let Some(share) = self.by_author.get_mut(&id.author)
-        {
-            share.records -= 1;
-            share.bytes -= record.bytes().len();
+        let Some(Held { record, arrival }) = self.records.remove(id) else { return };
+        let key = key_of(&record);
+        self.arrivals.remove(&arrival);
+        self.index.remove(&key);
+        let Some(share) = self.by_author.get_mut(&id.author) else { return };
+        share.records -= 1;
+        share.bytes -= record.bytes().len();
+        match life(id.kind) {
+            Life::Kept => {}
+            Life::Own => {
+                self.expiring.remove(&(key.wall + NODE_RECORD_LIFE, key));
+                self.refresh(id, None);
+            }
+            Life::WithItsNode => {
+                share.dependents.remove(&key);
+                self.expiring.remove(&(share.end_of(&key), key));
+            }
+        }
+        if self.by_author.get(&id.author).is_some_and(|share| share.records == 0) {
+            self.by_author.remove(&id.author);
         }
     }
+
+    /// An author's own node record came or went: what lives with it lives longer or shorter.
+    fn refresh(&mut self, id: &RecordId, wall: Option<Wall>) {
+        // Only the node record that is about its author counts.
+        if id.key != id.author.to_string() {
+            return;
+        }
+        let Some(share) = self.by_author.get_mut(&id.author) else { return };
+        for key in &share.dependents {
+            self.expiring.remove(&(share.end_of(key), *key));
+        }
+        share.refreshed = wall;
+        for key in &share.dependents {
+            self.expiring.insert((share.end_of(key), *key));
+        }
+    }
+}
+
+/// By what a record's life is measured.
+enum Life {
+    Kept,
+    Own,
+    WithItsNode,
+}
+
+fn life(kind: RecordKind) -> Life {
+    match kind {
+        RecordKind::NODE => Life::Own,
+        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => Life::Kept,
+        // A claim, and what only a newer version understands.
+        _ => Life::WithItsNode,
+    }
+}
+
+fn key_of(record: &Record) -> Key {
+    Key { wall: record.hlc().wall, digest: record.digest() }
+}
+
+fn identity(id: &RecordId) -> u64 {
+    let hash = Hash::of(&wire::encode(id));
+    hash.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn first_of(kind: RecordKind, key: &str) -> RecordId {

@@ -1,73 +1,80 @@
-//! Reconciliation: two nodes end with the same records, at a cost that follows
-//! the difference. Range-based set reconciliation (negentropy, after Meyer,
-//! "Range-Based Set Reconciliation", 2022) finds which digests differ; the bodies
-//! follow. Both sides apply one cutoff for what has expired, carried in the hello.
+//! Reconciliation: two nodes end with the same records, at a cost that follows the
+//! difference.
 //!
 //! ```text
-//! initiator                                   responder
-//!   Hello{now, cutoff, ranges} ───────────────▶
-//!   ◀─────────────────────────── Ranges{now, …}      repeated until nothing is open
-//!   Records{what you lack}, want[…], last ────▶
-//!   ◀──────────────────── Records{what you want}, last
+//! initiator                                        responder
+//!   Hello{fingerprint of all, cutoff, cursor} ─────▶
+//!   ◀──────────────────────────────────────── Turn{equal}                 it is over, or
+//!
+//!   ◀───── Turn{digests that arrived since your cursor, my cursor}        news, or
+//!   Turn{bits: what I lack; digests since yours} ──▶
+//!   ◀────────────── Turn{records; bits: what I lack}
+//!   Turn{records; fingerprint of all} ─────────────▶
+//!   ◀──────────────────────────────────────── Turn{equal}                 and else ranges
+//!
+//!   ◀──────────── Turn{fingerprints of some ranges}                       ranges
+//!   Turn{those that differ, split or listed} ──────▶                      and so on
 //! ```
 //!
-//! A session reads the store when it begins; what changes meanwhile is the next
-//! session's work.
+//! **Cutoff.** Both sides leave out what had expired at the initiator's time. The
+//! fingerprint at any cutoff is at hand: the sum of all digests, less those of the
+//! few records that have expired and are not dropped yet.
+//!
+//! **Cursors.** A store numbers what arrives in it. The *receiver* remembers how far
+//! it has taken a peer's arrivals in ([`Cursors`]), and says so in its hello; so what
+//! is remembered dies with the store that it describes. A store has another number in
+//! each life, and a cursor on another number counts for nothing.
+//!
+//! **Why nothing is lost by them.** A cursor only chooses which digests are offered
+//! *first*. No session that ends in order ends with it: the sets' fingerprints are
+//! compared in each, before anything else and after the news, and where they differ
+//! ranges find what it is, whatever any cursor says: a record that was expired,
+//! evicted, refused, held back or staged when the cursor passed it. A cursor advances
+//! only when a session ended in order and all that was asked for came. A lying peer
+//! thus hides nothing but what it could have kept to itself.
+//!
+//! **Changes meanwhile.** A session keeps no copy: each turn reads the store as it is.
+//! What arrives after a range was compared is the next session's, and a record that
+//! was superseded since it was asked for is not sent.
+//!
+//! A peer of version 1 reads the hello as one range over everything, and is answered
+//! in its own protocol; so is one that begins.
 
-use crate::store::Store;
+mod cursor;
+mod digest;
+mod frame;
+mod outbox;
+mod ranges;
+mod turns;
+mod v1;
+
+pub use cursor::{CURSORS_MAX, Cursors};
+pub use digest::Offered;
+
+use crate::store::index::{Entry, Key};
+use crate::store::{Mark, Store};
+use frame::{Frame, Turn};
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
-use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use orbweave_model::wire::{self, WireError};
-use orbweave_model::{Hash, Wall, limit};
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use orbweave_model::{Wall, limit};
+use outbox::Outbox;
 
-/// The protocol version that this code speaks: the first, told to the peer and judged by nobody yet.
-pub const SYNC_VERSION: u16 = 1;
-/// Round trips after which a session is given up.
+/// The protocol version that this code speaks. It understands version 1 as well.
+pub const SYNC_VERSION: u16 = 2;
+/// Round trips after which a session of version 1 is given up.
 pub const ROUNDS_MAX: u32 = 64;
+/// Turns of a peer after which a session is given up: twice what a million records take.
+pub const TURNS_MAX: u32 = 16;
+/// What arrived since a cursor, at most; where it is more, ranges are cheaper.
+pub const NEWS_MAX: usize = 4_096;
+/// Digests that a peer may offer in one session.
+const OFFERS_MAX: usize = limit::RECORDS_MAX;
+/// Bytes of ranges that a peer may send in one session.
+const RANGES_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Record bytes in one frame, a single record aside.
 const RECORDS_FRAME_BYTES: usize = 512 * 1024;
 /// Record bytes that one session carries each way; what is left is the next one's.
-const SESSION_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Digests that one frame may ask for.
-const WANT_MAX: usize = limit::RECORDS_MAX;
-
-/// One message of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-enum Frame {
-    #[n(0)]
-    #[cbor(map)]
-    Hello {
-        #[n(0)]
-        version: u16,
-        #[n(1)]
-        now: Wall,
-        #[n(2)]
-        cutoff: Wall,
-        #[n(3)]
-        ranges: ByteVec,
-    },
-    #[n(1)]
-    #[cbor(map)]
-    Ranges {
-        #[n(0)]
-        now: Wall,
-        #[n(1)]
-        ranges: ByteVec,
-    },
-    #[n(2)]
-    #[cbor(map)]
-    Records {
-        #[n(0)]
-        records: Vec<ByteVec>,
-        #[n(1)]
-        want: Vec<Hash>,
-        #[n(2)]
-        last: bool,
-    },
-}
+pub const SESSION_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Why a session ended early. Records taken before it stay.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,9 +88,12 @@ pub enum SyncError {
     /// A frame that has no place at this point.
     #[error("a frame out of turn")]
     OutOfTurn,
-    /// More than [`ROUNDS_MAX`] round trips.
-    #[error("no end after {ROUNDS_MAX} round trips")]
+    /// More than [`TURNS_MAX`] turns, or [`ROUNDS_MAX`] round trips of version 1.
+    #[error("no end after {TURNS_MAX} turns")]
     Endless,
+    /// More digests, ranges or records than one session may carry.
+    #[error("the peer sends more than one session may carry")]
+    TooMuch,
 }
 
 /// What one frame led to.
@@ -93,58 +103,118 @@ pub struct Step {
     pub send: Vec<Vec<u8>>,
     /// Envelopes that the peer sent: neither verified nor authorised yet.
     pub received: Vec<Vec<u8>>,
+    /// The peer waits: take `received` in, then call [`Session::answer`].
+    pub answer_due: bool,
     /// The peer's corrected wall clock, where the frame told it.
     pub peer_now: Option<Wall>,
     /// Nothing more will come: the stream can be closed.
     pub finished: bool,
+    /// All of the peer's arrivals up to here were taken in: what to remember of it.
+    pub seen: Option<Mark>,
+    /// Whether ranges had to be compared, for those who measure.
+    pub ranges: bool,
+}
+
+/// How a session begins. By default as with a stranger.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Opening {
+    /// How far this store knows the peer's arrivals.
+    pub seen: Option<Mark>,
+    /// A random number: the salt of short digests.
+    pub salt: u64,
 }
 
 enum Phase {
     AwaitHello,
-    Ranges,
-    AwaitRecords,
+    /// The hello is sent: the answer shows the peer's version.
+    AwaitVersion,
+    Turns,
+    Version1(Box<v1::Session>),
     Over,
 }
 
 /// One side of one reconciliation.
 pub struct Session {
     phase: Phase,
-    initiator: bool,
-    rounds: u32,
-    negentropy: Option<Negentropy<'static, NegentropyStorageVector>>,
-    /// What the store held when the session began, in order of digest.
-    snapshot: Vec<(Hash, Arc<[u8]>)>,
-    /// Digests that the peer turned out to lack, and those that we do.
-    peer_lacks: Vec<Hash>,
-    we_lack: Vec<Hash>,
+    cutoff: Wall,
+    salt: u64,
+    /// How far this store knows the peer's arrivals.
+    seen: Option<Mark>,
+    /// How far they went when the session began.
+    peer_mark: Option<Mark>,
+    /// A turn of the peer that is to be answered.
+    due: Option<Turn>,
+    /// The session began with news: whether they were all is still to be shown.
+    unverified: bool,
+    /// What our last turn offered, and what it listed.
+    offered: Vec<Key>,
+    listed: Vec<Key>,
+    /// Records that our last turn asked for, and those that came since.
+    asked: usize,
+    came: usize,
+    /// Nothing was left out so far.
+    whole: bool,
+    turns: u32,
+    offers_taken: usize,
+    ranges_taken: usize,
+    records_taken: usize,
+    outbox: Outbox,
 }
 
 impl Session {
     /// Begins a session and gives its first frame. `now` is the corrected wall clock.
-    pub fn initiate(store: &Store, now: Wall) -> Result<(Self, Vec<u8>), SyncError> {
-        let mut session = Self { phase: Phase::Ranges, initiator: true, ..Self::respond() };
-        let negentropy = session.open(store, now)?;
-        let ranges = negentropy.initiate().map_err(ranges_error)?;
-        let hello = Frame::Hello { version: SYNC_VERSION, now, cutoff: now, ranges: ranges.into() };
+    pub fn initiate(store: &Store, now: Wall, opening: Opening) -> Result<(Self, Vec<u8>), SyncError> {
+        let fingerprint = digest::of_all(&store.live(now).total())?;
+        let hello = Frame::Hello {
+            version: SYNC_VERSION,
+            now,
+            cutoff: now,
+            ranges: v1::one_range(fingerprint).into(),
+            mark: Some(store.mark()),
+            seen: opening.seen,
+            salt: Some(opening.salt),
+        };
+        let session = Self { phase: Phase::AwaitVersion, cutoff: now, ..Self::respond(opening) };
         Ok((session, wire::encode(&hello)))
     }
 
     /// The other side of a session that a peer began.
-    pub fn respond() -> Self {
+    pub fn respond(opening: Opening) -> Self {
         Self {
             phase: Phase::AwaitHello,
-            initiator: false,
-            rounds: 0,
-            negentropy: None,
-            snapshot: Vec::new(),
-            peer_lacks: Vec::new(),
-            we_lack: Vec::new(),
+            cutoff: Wall(0),
+            salt: opening.salt,
+            seen: opening.seen,
+            peer_mark: None,
+            due: None,
+            unverified: false,
+            offered: Vec::new(),
+            listed: Vec::new(),
+            asked: 0,
+            came: 0,
+            whole: true,
+            turns: 0,
+            offers_taken: 0,
+            ranges_taken: 0,
+            records_taken: 0,
+            outbox: Outbox::default(),
         }
     }
 
     /// Takes one frame of the peer. After an error the session is over.
     pub fn handle(&mut self, store: &Store, now: Wall, bytes: &[u8]) -> Result<Step, SyncError> {
         let result = self.step(store, now, bytes);
+        self.end_if_over(result)
+    }
+
+    /// Answers the peer's turn, once its records are taken in.
+    pub fn answer(&mut self, store: &Store) -> Result<Step, SyncError> {
+        let Some(turn) = self.due.take() else { return Err(SyncError::OutOfTurn) };
+        let result = self.answer_turn(store, turn);
+        self.end_if_over(result)
+    }
+
+    fn end_if_over(&mut self, result: Result<Step, SyncError>) -> Result<Step, SyncError> {
         if !matches!(result, Ok(Step { finished: false, .. })) {
             self.phase = Phase::Over;
         }
@@ -153,102 +223,54 @@ impl Session {
 
     fn step(&mut self, store: &Store, now: Wall, bytes: &[u8]) -> Result<Step, SyncError> {
         let frame: Frame = wire::decode_open("a sync frame", bytes, limit::SYNC_FRAME_BYTES_MAX)?;
-        match (&self.phase, frame) {
-            (Phase::AwaitHello, Frame::Hello { now: peer_now, cutoff, ranges, .. }) => {
-                self.open(store, cutoff)?;
-                self.phase = Phase::Ranges;
-                self.answer(now, &ranges, peer_now)
+        match (&mut self.phase, frame) {
+            (Phase::AwaitHello, hello @ Frame::Hello { .. }) => self.greet(store, now, hello),
+            (Phase::AwaitVersion, frame @ Frame::Ranges { .. }) => {
+                // Nothing open is the answer of an equal store: there is nothing to copy.
+                let equal = matches!(&frame, Frame::Ranges { ranges, .. } if ranges[..] == *v1::NOTHING_OPEN);
+                let nothing = Store::default();
+                let compared = if equal { &nothing } else { store };
+                let mut session = v1::Session::new(compared, self.cutoff, true)?;
+                let step = session.step(now, frame)?;
+                self.phase = Phase::Version1(Box::new(session));
+                Ok(Step { ranges: true, ..step })
             }
-            (Phase::Ranges, Frame::Ranges { now: peer_now, ranges }) if self.initiator => {
-                self.compare(now, &ranges, peer_now)
-            }
-            (Phase::Ranges, Frame::Ranges { now: peer_now, ranges }) => self.answer(now, &ranges, peer_now),
-            (Phase::Ranges, Frame::Records { records, want, last }) if !self.initiator => {
-                let send = if last { self.records(&want, Vec::new()) } else { Vec::new() };
-                Ok(Step { send, received: into_bytes(records), finished: last, ..Step::default() })
-            }
-            (Phase::AwaitRecords, Frame::Records { records, last, .. }) => {
-                Ok(Step { received: into_bytes(records), finished: last, ..Step::default() })
-            }
+            (Phase::AwaitVersion | Phase::Turns, Frame::Turn(turn)) if self.due.is_none() => self.hear(turn),
+            (Phase::Version1(session), frame) => session.step(now, frame),
             _ => Err(SyncError::OutOfTurn),
         }
     }
 
-    /// Takes the snapshot that this session compares: what holds at `cutoff`.
-    fn open(
-        &mut self,
-        store: &Store,
-        cutoff: Wall,
-    ) -> Result<&mut Negentropy<'static, NegentropyStorageVector>, SyncError> {
-        let mut storage = NegentropyStorageVector::with_capacity(store.len());
-        for record in store.live(cutoff) {
-            let id = Id::from_byte_array(record.digest().0);
-            storage.insert(record.hlc().wall.0, id).map_err(ranges_error)?;
-            self.snapshot.push((record.digest(), record.bytes().clone()));
-        }
-        storage.seal().map_err(ranges_error)?;
-        self.snapshot.sort_unstable_by_key(|(digest, _)| *digest);
-        // No frame limit: one of 16 KiB turns 3 round trips into 57.
-        Ok(self.negentropy.insert(Negentropy::owned(storage, 0).map_err(ranges_error)?))
-    }
-
-    fn answer(&mut self, now: Wall, query: &[u8], peer_now: Wall) -> Result<Step, SyncError> {
-        self.count_round()?;
-        let negentropy = self.negentropy.as_mut().ok_or(SyncError::OutOfTurn)?;
-        let ranges = negentropy.reconcile(query).map_err(ranges_error)?;
-        let send = vec![wire::encode(&Frame::Ranges { now, ranges: ranges.into() })];
-        Ok(Step { send, peer_now: Some(peer_now), ..Step::default() })
-    }
-
-    fn compare(&mut self, now: Wall, answer: &[u8], peer_now: Wall) -> Result<Step, SyncError> {
-        self.count_round()?;
-        let negentropy = self.negentropy.as_mut().ok_or(SyncError::OutOfTurn)?;
-        let (mut have, mut need) = (Vec::new(), Vec::new());
-        let open = negentropy.reconcile_with_ids(answer, &mut have, &mut need).map_err(ranges_error)?;
-        self.peer_lacks.extend(have.into_iter().map(|id| Hash(id.to_bytes())));
-        self.we_lack.extend(need.into_iter().map(|id| Hash(id.to_bytes())));
-        self.we_lack.truncate(WANT_MAX);
-        let send = match open {
-            Some(ranges) => vec![wire::encode(&Frame::Ranges { now, ranges: ranges.into() })],
-            None => {
-                self.phase = Phase::AwaitRecords;
-                let (give, want) = (std::mem::take(&mut self.peer_lacks), std::mem::take(&mut self.we_lack));
-                self.records(&give, want)
-            }
+    fn greet(&mut self, store: &Store, now: Wall, hello: Frame) -> Result<Step, SyncError> {
+        let Frame::Hello { version, now: peer_now, cutoff, ranges, mark, seen, salt } = hello else {
+            return Err(SyncError::OutOfTurn);
         };
-        Ok(Step { send, peer_now: Some(peer_now), ..Step::default() })
+        self.cutoff = cutoff;
+        let (Some(mark), Some(salt), true) = (mark, salt, version > 1) else {
+            let mut session = v1::Session::new(store, cutoff, false)?;
+            let step = session.answer(now, &ranges, peer_now)?;
+            self.phase = Phase::Version1(Box::new(session));
+            return Ok(Step { ranges: true, ..step });
+        };
+        (self.phase, self.salt, self.peer_mark) = (Phase::Turns, salt, Some(mark));
+        let step = self.begin(store, now, v1::fingerprint_of(&ranges), seen)?;
+        Ok(Step { peer_now: Some(peer_now), ..step })
     }
+}
 
-    /// The bodies of these digests in frames of bounded size; the last frame asks for `want`.
-    fn records(&self, give: &[Hash], want: Vec<Hash>) -> Vec<Vec<u8>> {
-        let (mut frames, mut records, mut size, mut total) = (Vec::new(), Vec::new(), 0, 0);
-        // Each once, however often it was asked for.
-        let give: BTreeSet<&Hash> = give.iter().take(WANT_MAX).collect();
-        let held = give.into_iter().filter_map(|digest| {
-            let at = self.snapshot.binary_search_by_key(digest, |(d, _)| *d).ok()?;
-            Some(&self.snapshot[at].1)
-        });
-        for bytes in held {
-            total += bytes.len();
-            if total > SESSION_BYTES_MAX {
-                break;
-            }
-            if size + bytes.len() > RECORDS_FRAME_BYTES && !records.is_empty() {
-                let records = std::mem::take(&mut records);
-                frames.push(wire::encode(&Frame::Records { records, want: Vec::new(), last: false }));
-                size = 0;
-            }
-            size += bytes.len();
-            records.push(ByteVec::from(bytes.to_vec()));
-        }
-        frames.push(wire::encode(&Frame::Records { records, want, last: true }));
-        frames
-    }
+/// The digests of these records in short, to be offered outside of a session.
+pub fn write_offer(entries: &[&Entry]) -> Vec<u8> {
+    digest::write_offer(entries, None)
+}
 
-    fn count_round(&mut self) -> Result<(), SyncError> {
-        self.rounds += 1;
-        if self.rounds > ROUNDS_MAX { Err(SyncError::Endless) } else { Ok(()) }
-    }
+/// Asks for what was offered, in the form in which it was offered.
+pub fn repeat_offer(offers: &[Offered]) -> Vec<u8> {
+    digest::repeat_offer(offers)
+}
+
+/// Reads an offer of at most `max` digests.
+pub fn read_offer(bytes: &[u8], max: usize) -> Result<Vec<Offered>, SyncError> {
+    digest::read_offer(bytes, max)
 }
 
 fn ranges_error(error: negentropy::Error) -> SyncError {

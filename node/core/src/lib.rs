@@ -32,6 +32,7 @@ mod placing;
 mod records;
 mod renewal;
 pub mod report;
+mod rumours;
 mod standby;
 mod syncing;
 mod view;

@@ -22,6 +22,12 @@ pub enum Message {
     /// A record that its reader should not wait for.
     #[n(3)]
     Record(#[n(0)] ByteVec),
+    /// Digests of records that are new: whoever lacks one asks for it.
+    #[n(4)]
+    Rumour(#[n(0)] ByteVec),
+    /// Those that the reader of a rumour lacks.
+    #[n(5)]
+    Ask(#[n(0)] ByteVec),
 }
 
 /// A placer offers one slot to the candidate that it thinks best.

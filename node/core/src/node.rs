@@ -9,7 +9,9 @@ use crate::node_info::NodeInfo;
 use crate::peers::Peer;
 use crate::placing::{Freshness, Vacancy};
 use crate::records::{Promise, Staged};
+use crate::rumours::Rumours;
 use crate::standby::Ahead;
+use crate::syncing::Allowance;
 use crate::view::Desired;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -20,7 +22,7 @@ use orbweave_model::{
 use orbweave_state::membership::{Membership, MembershipConfig, Timing};
 use orbweave_state::record::{Record, RecordId};
 use orbweave_state::store::Store;
-use orbweave_state::sync::Session;
+use orbweave_state::sync::{Cursors, Session};
 use orbweave_trust::{
     Authority, Certificate, CertificateError, Genesis, GenesisError, RollbackGuard, SecretKey, SignatureCheck,
 };
@@ -144,6 +146,9 @@ pub struct Node {
     pub(crate) sessions: BTreeMap<SyncId, (Session, Mono)>,
     pub(crate) session_count: u64,
     pub(crate) next_sync: Mono,
+    pub(crate) cursors: Cursors,
+    pub(crate) allowances: BTreeMap<NodeId, Allowance>,
+    pub(crate) rumours: Rumours,
     pub(crate) next_refresh: Mono,
 
     pub(crate) settled_at: Mono,
@@ -211,6 +216,8 @@ impl Node {
         let generation = own.generation.saturating_add(1);
         let mut membership_seed = [0; 32];
         rng.fill_bytes(&mut membership_seed);
+        // Another in each life: what peers remember of an earlier one no longer counts.
+        let store = Store::new(rng.next_u64());
         let membership = Membership::new(
             MembershipConfig { me, generation, seed: membership_seed, timing: config.timing },
             now.mono,
@@ -239,7 +246,7 @@ impl Node {
             guard,
             clock,
             hlc: HlcClock::after(written.unwrap_or_default().max(own.hlc)),
-            store: Store::default(),
+            store,
             held_back: BTreeMap::new(),
             pending: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -251,6 +258,9 @@ impl Node {
             sessions: BTreeMap::new(),
             session_count: 0,
             next_sync: now.mono + Duration::from_secs(5),
+            cursors: Cursors::default(),
+            allowances: BTreeMap::new(),
+            rumours: Rumours::default(),
             next_refresh: now.mono,
             settled_at: now.mono + SETTLE_ALONE,
             vacancies: BTreeMap::new(),
@@ -319,8 +329,8 @@ impl Node {
     pub fn next_timeout(&self) -> Mono {
         let vacancy = self.vacancies.values().map(|v| v.next_at).min();
         let held = self.held.values().filter_map(|h| h.due()).min();
-        [self.membership.next_timeout(), vacancy, held, Some(self.next_sync), Some(self.next_tick)]
-            .into_iter()
+        let parts = [self.membership.next_timeout(), vacancy, held, self.rumours.due()];
+        (parts.into_iter().chain([Some(self.next_sync), Some(self.next_tick)]))
             .flatten()
             .min()
             .unwrap_or(self.next_tick)
@@ -358,6 +368,7 @@ impl Node {
         }
         self.advance_held();
         self.advance_vacancies();
+        self.tell_rumours();
         self.drain_membership();
         self.flush();
     }

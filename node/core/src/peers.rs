@@ -155,6 +155,8 @@ impl Node {
             Ok(Message::Offer(offer)) => self.on_offer(from, offer),
             Ok(Message::Answer(answer)) => self.on_answer(from, answer),
             Ok(Message::Record(bytes)) => self.take_all(vec![bytes.into()], crate::records::Way::Direct),
+            Ok(Message::Rumour(bytes)) => self.on_rumour(from, &bytes),
+            Ok(Message::Ask(bytes)) => self.on_ask(from, &bytes),
             Err(_) => {}
         }
     }

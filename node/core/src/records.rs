@@ -54,7 +54,7 @@ pub(crate) struct Staged {
     pub promises: Vec<Promise>,
 }
 
-/// How a record came: news that did not come by gossip is carried on.
+/// How a record came: news that did not come by gossip is spread on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Gossip,
@@ -149,7 +149,7 @@ impl Node {
             self.write(&record);
             self.index(&record);
             if way == Way::Direct {
-                self.carry_on();
+                self.spread(&record);
             }
         }
     }
@@ -322,7 +322,7 @@ impl Node {
                 self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
             }
             self.push_to_placers(&record);
-            self.carry_on();
+            self.spread(&record);
         }
         for promise in promises {
             self.keep(promise);

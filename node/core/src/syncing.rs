@@ -3,15 +3,13 @@
 use crate::io::{Output, SyncId};
 use crate::node::Node;
 use crate::records::Way;
-use orbweave_model::{NodeId, limit};
-use orbweave_state::sync::Session;
-use rand::RngExt;
+use orbweave_model::{Mono, NodeId, limit};
+use orbweave_state::sync::{Opening, SESSION_BYTES_MAX, Session, Step, SyncError};
+use rand::{Rng, RngExt};
 use std::time::Duration;
 
 /// Between two reconciliations with a random peer.
 const EVERY: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
-/// After news that gossip did not bring, so that news spreads without it.
-const AFTER_NEWS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(400));
 /// A session that takes longer is given up.
 const SESSION_TIME: Duration = Duration::from_secs(60);
 /// Sessions at once that one peer began.
@@ -20,6 +18,31 @@ const SESSIONS_PER_PEER_MAX: usize = 4;
 const FOREIGN_MAX: usize = 64;
 /// Sessions of our own at once.
 const OWN_MAX: usize = 16;
+/// Bytes that one peer may draw at once, and each second after that.
+const ALLOWANCE: (usize, usize) = (2 * SESSION_BYTES_MAX, 1024 * 1024);
+/// What a session that a peer begins counts for, though it draw nothing.
+const SESSION_COST: usize = 4 * 1024;
+
+/// What a peer may still draw from this node: whoever asks for everything again and
+/// again is served at a bounded rate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowance {
+    bytes: usize,
+    since: Mono,
+}
+
+impl Allowance {
+    /// Takes so much if there is any left; the last that is taken may be more than that.
+    fn take(&mut self, now: Mono, bytes: usize) -> bool {
+        let passed = usize::try_from(now.since(self.since).as_millis()).unwrap_or(usize::MAX);
+        self.since = self.since.max(now);
+        let more = passed.saturating_mul(ALLOWANCE.1 / 1_000);
+        self.bytes = self.bytes.saturating_add(more).min(ALLOWANCE.0);
+        let any = self.bytes > 0;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        any
+    }
+}
 
 impl Node {
     /// Begins a reconciliation with this peer.
@@ -28,21 +51,27 @@ impl Node {
         if own.clone().count() >= OWN_MAX || own.any(|id| id.peer == peer) {
             return;
         }
-        let wall = self.wall();
-        // A store of our own always has ranges; an error would be the library's.
-        let Ok((session, frame)) = Session::initiate(&self.store, wall) else { return };
+        let opening = self.opening(peer);
+        // A store of our own always has a fingerprint; an error would be the library's.
+        let Ok((session, frame)) = Session::initiate(&self.store, self.wall(), opening) else { return };
         self.session_count += 1;
         let id = SyncId { peer, ours: true, number: self.session_count };
         self.sessions.insert(id, (session, self.now.mono + SESSION_TIME));
         self.outputs.push_back(Output::Sync { id, bytes: frame });
     }
 
-    /// Something new came by another way than gossip: a peer shall hear of it soon.
-    pub(crate) fn carry_on(&mut self) {
-        let soon = self.now.mono + self.jitter(AFTER_NEWS.0, AFTER_NEWS.1);
-        if !self.gossip {
-            self.next_sync = self.next_sync.min(soon);
+    fn opening(&mut self, peer: NodeId) -> Opening {
+        Opening { seen: self.cursors.get(&peer), salt: self.rng.next_u64() }
+    }
+
+    /// Counts what a peer draws. False if it has nothing left.
+    pub(crate) fn allow(&mut self, peer: NodeId, bytes: usize) -> bool {
+        if self.allowances.len() >= limit::MEMBERS_MAX && !self.allowances.contains_key(&peer) {
+            self.allowances.pop_first();
         }
+        let now = self.now.mono;
+        let full = Allowance { bytes: ALLOWANCE.0, since: now };
+        self.allowances.entry(peer).or_insert(full).take(now, bytes)
     }
 
     pub(crate) fn sync_if_due(&mut self) {
@@ -69,28 +98,54 @@ impl Node {
         if !id.ours && !self.sessions.contains_key(&id) {
             let foreign = self.sessions.keys().filter(|other| !other.ours);
             let of_peer = foreign.clone().filter(|other| other.peer == id.peer).count();
-            if foreign.count() >= FOREIGN_MAX || of_peer >= SESSIONS_PER_PEER_MAX {
+            let room = foreign.count() < FOREIGN_MAX && of_peer < SESSIONS_PER_PEER_MAX;
+            if !room || !self.allow(id.peer, SESSION_COST) {
                 return self.outputs.push_back(Output::SyncClose { id });
             }
-            self.sessions.insert(id, (Session::respond(), self.now.mono + SESSION_TIME));
+            let session = Session::respond(self.opening(id.peer));
+            self.sessions.insert(id, (session, self.now.mono + SESSION_TIME));
         }
         let wall = self.wall();
         let Some((session, _)) = self.sessions.get_mut(&id) else { return };
-        let Ok(step) = session.handle(&self.store, wall, bytes) else { return self.close(id) };
-        for bytes in step.send {
+        let step = session.handle(&self.store, wall, bytes);
+        let Some(heard) = self.carry_out(id, step) else { return };
+        // What the peer sent counts before it is answered: what it made stale is not sent.
+        if heard.answer_due
+            && let Some((session, _)) = self.sessions.get_mut(&id)
+        {
+            let step = session.answer(&self.store);
+            self.carry_out(id, step);
+        }
+    }
+
+    fn carry_out(&mut self, id: SyncId, step: Result<Step, SyncError>) -> Option<Step> {
+        let drawn = step.as_ref().map_or(0, |step| step.send.iter().map(Vec::len).sum());
+        let mut step = match step {
+            Ok(step) if drawn == 0 || self.allow(id.peer, drawn) => step,
+            _ => {
+                self.close(id);
+                return None;
+            }
+        };
+        for bytes in step.send.drain(..) {
             self.outputs.push_back(Output::Sync { id, bytes });
         }
         if let Some(theirs) = step.peer_now {
+            let wall = self.wall();
             self.clock.peer_says(id.peer, self.now.wall, theirs);
             // What this node said by the wrong clock is long over for others: it says it again.
             if self.wall() > wall + limit::CLOCK_AHEAD_MAX {
                 self.next_refresh = self.now.mono;
             }
         }
-        self.take_all(step.received, Way::Direct);
+        self.take_all(std::mem::take(&mut step.received), Way::Direct);
+        if let Some(mark) = step.seen {
+            self.cursors.advance(id.peer, mark);
+        }
         if step.finished {
             self.close(id);
         }
+        Some(step)
     }
 
     fn close(&mut self, id: SyncId) {

@@ -96,7 +96,7 @@ proptest! {
         let sound = unmoved(|cluster| {
             let peer = cluster.hosts[1].id;
             let store = orbweave_state::store::Store::default();
-            let (_, mut hello) = orbweave_state::sync::Session::initiate(&store, cluster.wall()).unwrap();
+            let (_, mut hello) = orbweave_state::sync::Session::initiate(&store, cluster.wall(), Default::default()).unwrap();
             let id = SyncId { peer, ours: false, number };
             let genuine = Input::Sync { id, bytes: hello.clone() };
             mutate(&mut hello, &edits);

@@ -1,9 +1,14 @@
 //! Records, their store and reconciliation, by subject.
 
+mod exchange;
 mod flips;
 mod golden;
+mod liars;
+mod mesh;
 mod store;
 mod sync;
+mod v1;
+mod versions;
 
 use orbweave_model::{Hlc, MeshId, Wall};
 use orbweave_state::record::{Record, RecordKind};

@@ -1,50 +1,12 @@
 //! Reconciliation: two stores end with the same records, at a cost that follows the difference.
 
+use crate::exchange::{NOW, Side, equal, reconcile, session};
 use crate::{MESH, open, record};
-use orbweave_model::Wall;
 use orbweave_state::record::Record;
 use orbweave_state::store::Store;
-use orbweave_state::sync::{Session, SyncError};
+use orbweave_state::sync::{Opening, Session, SyncError};
 use orbweave_trust::Strict;
 use proptest::prelude::*;
-
-const NOW: Wall = Wall(1_800_000_000_000);
-
-/// What a session cost.
-#[derive(Debug, Default)]
-pub struct Cost {
-    pub frames: usize,
-    pub bytes: usize,
-}
-
-pub fn reconcile(a: &mut Store, b: &mut Store) -> Cost {
-    let mut cost = Cost::default();
-    let (mut first, hello) = Session::initiate(a, NOW).unwrap();
-    let mut second = Session::respond();
-    let mut on_the_way = std::collections::VecDeque::from([(true, hello)]);
-    let (mut ended, mut taken) = ([false; 2], [Vec::new(), Vec::new()]);
-    while let Some((to_second, bytes)) = on_the_way.pop_front() {
-        cost.frames += 1;
-        cost.bytes += bytes.len();
-        let (session, store) = if to_second { (&mut second, &*b) } else { (&mut first, &*a) };
-        let step = session.handle(store, NOW, &bytes).unwrap();
-        ended[usize::from(to_second)] |= step.finished;
-        taken[usize::from(to_second)].extend(step.received);
-        on_the_way.extend(step.send.into_iter().map(|bytes| (!to_second, bytes)));
-    }
-    assert_eq!(ended, [true, true], "both sides know that it is over");
-    let [to_first, to_second] = taken;
-    for (store, records) in [(a, to_first), (b, to_second)] {
-        for bytes in records {
-            store.merge(Record::open(&bytes, MESH, &Strict).unwrap());
-        }
-    }
-    cost
-}
-
-fn equal(a: &Store, b: &Store) -> bool {
-    a.iter().map(Record::digest).eq(b.iter().map(Record::digest))
-}
 
 fn store(names: impl IntoIterator<Item = u32>, wall: u64, body: &[u8]) -> Store {
     let mut store = Store::default();
@@ -55,13 +17,46 @@ fn store(names: impl IntoIterator<Item = u32>, wall: u64, body: &[u8]) -> Store 
 }
 
 #[test]
-fn equal_stores_find_it_out_in_less_than_a_kilobyte() {
-    for count in [0, 1, 10, 1_000] {
+fn equal_stores_find_it_out_in_one_round_trip_of_less_than_200_bytes() {
+    for count in [0, 1, 10, 1_000, 5_000] {
         let (mut a, mut b) = (store(0..count, 1, b"x"), store(0..count, 1, b"x"));
         let cost = reconcile(&mut a, &mut b);
         println!("{count} records in common: {cost:?}");
-        assert!(cost.bytes < 1_024 && cost.frames <= 4, "{count} records: {cost:?}");
+        assert!(cost.bytes < 200 && cost.frames == 2, "{count} records: {cost:?}");
     }
+}
+
+#[test]
+fn what_arrived_since_the_last_session_comes_without_ranges_and_costs_little_beside_itself() {
+    let (a, b) = (store(0..1_000, 1, b"x"), store(0..1_000, 1, b"x"));
+    let (mut a, mut b) = (Side::new(1, a), Side::new(2, b));
+    session(&mut a, &mut b, NOW, 1, usize::MAX);
+    for n in 0..100_u32 {
+        // New ones, and ones that supersede, on both sides.
+        a.store.merge(record(1, &format!("w{}", n * 3), 10 + u64::from(n), &[1; 200]));
+        b.store.merge(record(1, &format!("x{n}"), 10 + u64::from(n), &[2; 200]));
+    }
+    let cost = session(&mut a, &mut b, NOW, 3, usize::MAX);
+    println!("100 changes on each side: {cost:?}");
+    assert!(cost.ended && !cost.ranges && cost.turns <= 8, "{cost:?}");
+    assert!(equal(&a.store, &b.store) && a.store.len() == 1_100);
+    assert!(cost.bytes * 10 < cost.records * 11, "{cost:?}");
+    // And the one after that finds nothing to do.
+    let cost = session(&mut b, &mut a, NOW, 5, usize::MAX);
+    assert!(cost.ended && cost.frames == 2 && cost.bytes < 200, "{cost:?}");
+}
+
+#[test]
+fn of_two_records_of_one_identity_only_the_newer_one_travels() {
+    let (mut a, mut b) = (store(0..300, 1, b"x"), store(0..300, 1, b"x"));
+    for n in 0..40 {
+        let side = if n % 2 == 0 { &mut a } else { &mut b };
+        side.merge(record(1, &format!("w{}", n * 7), 2 + n, &[7; 300]));
+    }
+    let cost = reconcile(&mut a, &mut b);
+    assert!(equal(&a, &b));
+    let newer: usize = a.iter().filter(|r| r.body().len() == 300).map(|r| r.bytes().len()).sum();
+    assert_eq!(cost.records, newer, "{cost:?}");
 }
 
 #[test]
@@ -88,35 +83,21 @@ fn many_large_records_come_in_several_frames() {
 #[test]
 fn a_frame_out_of_turn_or_malformed_ends_the_session() {
     let full = store(0..5, 1, b"x");
-    let (_, hello) = Session::initiate(&full, NOW).unwrap();
-    let ranges = Session::respond().handle(&full, NOW, &hello).unwrap().send.remove(0);
-    assert_eq!(Session::respond().handle(&full, NOW, &ranges).err(), Some(SyncError::OutOfTurn));
-    let (mut begun, _) = Session::initiate(&full, NOW).unwrap();
+    let (_, hello) = Session::initiate(&full, NOW, Opening::default()).unwrap();
+    let ranges = Session::respond(Opening::default()).handle(&full, NOW, &hello).unwrap().send.remove(0);
+    assert_eq!(
+        Session::respond(Opening::default()).handle(&full, NOW, &ranges).err(),
+        Some(SyncError::OutOfTurn)
+    );
+    let (mut begun, _) = Session::initiate(&full, NOW, Opening::default()).unwrap();
     assert_eq!(begun.handle(&full, NOW, &hello).err(), Some(SyncError::OutOfTurn));
     assert_eq!(begun.handle(&full, NOW, &ranges).err(), Some(SyncError::OutOfTurn), "over is over");
     for bad in [&b""[..], b"\xff", b"\x82\x00", b"\x82\x09\xa0", &[&hello[..], b"\0"].concat()] {
-        assert!(matches!(Session::respond().handle(&full, NOW, bad), Err(SyncError::Wire(_))), "{bad:?}");
+        assert!(
+            matches!(Session::respond(Opening::default()).handle(&full, NOW, bad), Err(SyncError::Wire(_))),
+            "{bad:?}"
+        );
     }
-}
-
-#[test]
-fn a_peer_that_never_ends_is_given_up() {
-    let full = store(0..50, 1, b"x");
-    let (_, hello) = Session::initiate(&Store::default(), NOW).unwrap();
-    let mut session = Session::respond();
-    session.handle(&full, NOW, &hello).unwrap();
-    let (mut other, _) = Session::initiate(&store(0..0, 1, b""), NOW).unwrap();
-    // The same open question again and again: a ranges frame that says nothing new.
-    let ranges = minicbor_ranges(&[0x61]);
-    let ended = (0..200).map(|_| session.handle(&full, NOW, &ranges)).find_map(Result::err);
-    assert_eq!(ended, Some(SyncError::Endless));
-    assert!(other.handle(&full, NOW, &[]).is_err());
-}
-
-fn minicbor_ranges(ranges: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x82, 0x01, 0xa2, 0x00, 0x01, 0x01, 0x40 | ranges.len() as u8];
-    bytes.extend(ranges);
-    bytes
 }
 
 proptest! {
@@ -143,8 +124,8 @@ proptest! {
         edits in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..5), which in 0..3_usize
     ) {
         let (a, b) = (store(0..40, 1, b"x"), store(20..60, 1, b"x"));
-        let (mut first, hello) = Session::initiate(&a, NOW).unwrap();
-        let mut second = Session::respond();
+        let (mut first, hello) = Session::initiate(&a, NOW, Opening::default()).unwrap();
+        let mut second = Session::respond(Opening::default());
         let mut frame = hello;
         for turn in 0..3 {
             if turn == which {

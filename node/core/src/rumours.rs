@@ -1,0 +1,130 @@
+//! What is new is told at once to a few linked peers, where gossip does not carry it:
+//! rumour mongering after Demers et al., "Epidemic algorithms for replicated database
+//! maintenance" (1987). A rumour is digests alone; whoever lacks one asks, so that a
+//! record travels once to each. A node tells what it learnt in a fixed number of
+//! rounds and then is silent; whom no rumour reached, reconciliation does.
+
+use crate::io::Output;
+use crate::message::Message;
+use crate::node::Node;
+use orbweave_model::{Mono, NodeId, Wall, limit};
+use orbweave_state::record::Record;
+use orbweave_state::store::index::{Entry, Key};
+use orbweave_state::sync;
+use rand::RngExt;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Peers that are told in one round.
+const FANOUT: usize = 3;
+/// Rounds in which one record is told.
+const ROUNDS: u8 = 2;
+/// Between two rounds: what comes meanwhile goes along.
+const ROUND: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(500));
+/// Digests of one datagram.
+const TOLD_MAX: usize = 32;
+/// Records that are rumours at once; more than that is told by a reconciliation.
+const HOT_MAX: usize = 128;
+/// After more news than rumours carry, a peer is reconciled with.
+const AFTER_MANY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_millis(1_500));
+/// A record that was asked for is not asked for again before this.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// Records that are asked for at once.
+const ASKED_MAX: usize = 1_024;
+/// What an answered rumour counts for in a peer's allowance, beside its bytes.
+const ASK_COST: usize = 64;
+
+/// What is told, and what was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Rumours {
+    hot: BTreeMap<Key, u8>,
+    next: Mono,
+    asked: BTreeMap<(Wall, Vec<u8>), Mono>,
+}
+
+impl Rumours {
+    /// When the next round is due.
+    pub fn due(&self) -> Option<Mono> {
+        (!self.hot.is_empty()).then_some(self.next)
+    }
+}
+
+impl Node {
+    /// A record is new here, and gossip did not bring it.
+    pub(crate) fn spread(&mut self, record: &Record) {
+        if self.gossip {
+            return;
+        }
+        let key = Key { wall: record.hlc().wall, digest: record.digest() };
+        if self.rumours.hot.len() < HOT_MAX {
+            self.rumours.hot.insert(key, 0);
+        } else {
+            let soon = self.now.mono + self.jitter(AFTER_MANY.0, AFTER_MANY.1);
+            self.next_sync = self.next_sync.min(soon);
+        }
+    }
+
+    /// One round, if it is due.
+    pub(crate) fn tell_rumours(&mut self) {
+        if self.rumours.due().is_none_or(|due| due > self.now.mono) {
+            return;
+        }
+        self.rumours.next = self.now.mono + self.jitter(ROUND.0, ROUND.1);
+        let round: Vec<Key> = self.rumours.hot.keys().rev().take(TOLD_MAX).copied().collect();
+        for key in &round {
+            match self.rumours.hot.get_mut(key) {
+                Some(told) if *told + 1 < ROUNDS => *told += 1,
+                _ => drop(self.rumours.hot.remove(key)),
+            }
+        }
+        // What was superseded meanwhile is no news.
+        let entries: Vec<&Entry> = round.iter().filter_map(|key| self.store.entry(key)).collect();
+        if entries.is_empty() {
+            return;
+        }
+        let bytes = Message::Rumour(sync::write_offer(&entries).into()).encode();
+        let mut up: Vec<NodeId> = self.linked().collect();
+        for _ in 0..FANOUT.min(up.len()) {
+            let to = up.swap_remove(self.rng.random_range(0..up.len()));
+            self.outputs.push_back(Output::Datagram { to, bytes: bytes.clone() });
+        }
+    }
+
+    /// A peer has something new: what this node lacks, it asks for.
+    pub(crate) fn on_rumour(&mut self, from: NodeId, bytes: &[u8]) {
+        let Ok(offers) = sync::read_offer(bytes, TOLD_MAX) else { return };
+        let now = self.now.mono;
+        self.rumours.asked.retain(|_, at| *at + ASK_AGAIN > now);
+        let mut lacking = Vec::new();
+        for offer in offers {
+            let key = (offer.wall, offer.prefix.to_vec());
+            let asked = self.rumours.asked.contains_key(&key) || self.rumours.asked.len() >= ASKED_MAX;
+            if !asked && self.store.find(offer.wall, &offer.prefix).is_none() {
+                self.rumours.asked.insert(key, now);
+                lacking.push(offer);
+            }
+        }
+        if !lacking.is_empty() {
+            let bytes = Message::Ask(sync::repeat_offer(&lacking).into()).encode();
+            self.outputs.push_back(Output::Datagram { to: from, bytes });
+        }
+    }
+
+    /// A peer lacks what this node told it.
+    pub(crate) fn on_ask(&mut self, from: NodeId, bytes: &[u8]) {
+        let Ok(offers) = sync::read_offer(bytes, TOLD_MAX) else { return };
+        for offer in offers {
+            let Some(entry) = self.store.find(offer.wall, &offer.prefix) else { continue };
+            let bytes = Message::Record(entry.bytes.to_vec().into()).encode();
+            if !self.allow(from, bytes.len() + ASK_COST) {
+                return;
+            }
+            if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
+                self.outputs.push_back(Output::Datagram { to: from, bytes });
+            } else {
+                // Too large for a datagram: a stream carries it, and whatever else is new.
+                self.sync_with(from);
+            }
+        }
+    }
+}
