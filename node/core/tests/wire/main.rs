@@ -70,6 +70,8 @@ fn datagrams_are_as_they_always_were() {
         ("message-answer-release", Message::Answer(answer(Verdict::Release("revoked".into())))),
         ("message-answer-leaving", Message::Answer(answer(Verdict::Leaving))),
         ("message-record", Message::Record(vec![4, 5, 6].into())),
+        ("message-rumour", Message::Rumour(vec![0, 2, 1, 2, 3, 4, 5, 6].into())),
+        ("message-ask", Message::Ask(vec![0, 2, 1, 2, 3, 4, 5, 6].into())),
     ];
     for (name, message) in every {
         let golden = pinned(name, &message.encode());
