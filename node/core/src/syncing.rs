@@ -20,8 +20,8 @@ const FOREIGN_MAX: usize = 64;
 const OWN_MAX: usize = 16;
 /// Bytes that one peer may draw at once, and each second after that.
 const ALLOWANCE: (usize, usize) = (2 * SESSION_BYTES_MAX, 1024 * 1024);
-/// What a session that a peer begins counts for, though it draw nothing.
-const SESSION_COST: usize = 4 * 1024;
+/// What a session that a peer begins counts for, and each turn of it, though it draw nothing.
+const WORK_COST: usize = 16 * 1024;
 
 /// What a peer may still draw from this node: whoever asks for everything again and
 /// again is served at a bounded rate.
@@ -99,7 +99,7 @@ impl Node {
             let foreign = self.sessions.keys().filter(|other| !other.ours);
             let of_peer = foreign.clone().filter(|other| other.peer == id.peer).count();
             let room = foreign.count() < FOREIGN_MAX && of_peer < SESSIONS_PER_PEER_MAX;
-            if !room || !self.allow(id.peer, SESSION_COST) {
+            if !room || !self.allow(id.peer, WORK_COST) {
                 return self.outputs.push_back(Output::SyncClose { id });
             }
             let session = Session::respond(self.opening(id.peer));
@@ -121,7 +121,7 @@ impl Node {
     fn carry_out(&mut self, id: SyncId, step: Result<Step, SyncError>) -> Option<Step> {
         let drawn = step.as_ref().map_or(0, |step| step.send.iter().map(Vec::len).sum());
         let mut step = match step {
-            Ok(step) if drawn == 0 || self.allow(id.peer, drawn) => step,
+            Ok(step) if drawn == 0 || self.allow(id.peer, drawn.max(WORK_COST)) => step,
             _ => {
                 self.close(id);
                 return None;
