@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 enum Either {
     Old(v1::Session),
-    New(Session),
+    New(Box<Session>),
 }
 
 impl Either {
@@ -35,10 +35,10 @@ fn reconcile(a: &mut Store, b: &mut Store, old_begins: bool) -> usize {
         (Either::Old(session), hello)
     } else {
         let (session, hello) = Session::initiate(a, NOW, Opening::default()).unwrap();
-        (Either::New(session), hello)
+        (Either::New(session.into()), hello)
     };
     let mut second = if old_begins {
-        Either::New(Session::respond(Opening::default()))
+        Either::New(Session::respond(Opening::default()).into())
     } else {
         Either::Old(v1::Session::respond())
     };

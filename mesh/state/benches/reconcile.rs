@@ -2,8 +2,10 @@
 //! records, equal and after a partition with 1,000 changes on each side.
 //!
 //! ```sh
-//! cargo run --release -p orbweave-state --example reconcile
+//! cargo bench -p orbweave-state --bench reconcile
 //! ```
+
+#![allow(clippy::disallowed_methods, reason = "a measurement looks at the clock")]
 
 use orbweave_model::{Hlc, MeshId, PublicKey, Signature, Wall};
 use orbweave_state::record::{Record, RecordKind};
