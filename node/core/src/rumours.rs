@@ -19,7 +19,9 @@ use std::time::Duration;
 const FANOUT: usize = 3;
 /// Rounds in which one record is told.
 const ROUNDS: u8 = 2;
-/// Between two rounds: what comes meanwhile goes along.
+/// Between two datagrams to the same end: what comes meanwhile goes along.
+const GAP: Duration = Duration::from_millis(50);
+/// Between two rounds of one record.
 const ROUND: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(500));
 /// Digests of one datagram.
 const TOLD_MAX: usize = 32;
@@ -37,15 +39,22 @@ const ASK_COST: usize = 64;
 /// What is told, and what was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Rumours {
-    hot: BTreeMap<Key, u8>,
-    next: Mono,
+    hot: BTreeMap<Key, Hot>,
+    told_at: Option<Mono>,
     asked: BTreeMap<(Wall, Vec<u8>), Mono>,
 }
 
+/// One record that is told.
+#[derive(Debug)]
+struct Hot {
+    rounds: u8,
+    due: Mono,
+}
+
 impl Rumours {
-    /// When the next round is due.
+    /// When something is to be told.
     pub fn due(&self) -> Option<Mono> {
-        (!self.hot.is_empty()).then_some(self.next)
+        self.hot.values().map(|hot| hot.due).min()
     }
 }
 
@@ -57,23 +66,27 @@ impl Node {
         }
         let key = Key { wall: record.hlc().wall, digest: record.digest() };
         if self.rumours.hot.len() < HOT_MAX {
-            self.rumours.hot.insert(key, 0);
+            let due = self.rumours.told_at.map_or(self.now.mono, |at| (at + GAP).max(self.now.mono));
+            self.rumours.hot.insert(key, Hot { rounds: 0, due });
         } else {
             let soon = self.now.mono + self.jitter(AFTER_MANY.0, AFTER_MANY.1);
             self.next_sync = self.next_sync.min(soon);
         }
     }
 
-    /// One round, if it is due.
+    /// Tells what is due to a few peers, drawn anew each time.
     pub(crate) fn tell_rumours(&mut self) {
-        if self.rumours.due().is_none_or(|due| due > self.now.mono) {
+        let now = self.now.mono;
+        let due = self.rumours.hot.iter().filter(|(_, hot)| hot.due <= now);
+        let round: Vec<Key> = due.map(|(key, _)| *key).take(TOLD_MAX).collect();
+        if round.is_empty() {
             return;
         }
-        self.rumours.next = self.now.mono + self.jitter(ROUND.0, ROUND.1);
-        let round: Vec<Key> = self.rumours.hot.keys().rev().take(TOLD_MAX).copied().collect();
+        self.rumours.told_at = Some(now);
+        let again = now + self.jitter(ROUND.0, ROUND.1);
         for key in &round {
             match self.rumours.hot.get_mut(key) {
-                Some(told) if *told + 1 < ROUNDS => *told += 1,
+                Some(hot) if hot.rounds + 1 < ROUNDS => *hot = Hot { rounds: hot.rounds + 1, due: again },
                 _ => drop(self.rumours.hot.remove(key)),
             }
         }
