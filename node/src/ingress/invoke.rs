@@ -4,6 +4,7 @@ use super::attempt::{Ready, prepare};
 use super::dispatch::{ATTEMPTS_MAX, mark};
 use super::failure::CallFailure;
 use super::frame::{self, INVOKE_BYTES_MAX, InvokeAnswer, InvokeHead};
+use super::lost::{HELD_FOR_DEAD, held_for_dead};
 use super::mesh::{LocalService, Mesh};
 use super::table::Replica;
 use super::traffic::Count;
@@ -111,7 +112,14 @@ async fn once<M: Mesh>(
                 result
             }
             Ready::Remote(send, recv) => {
-                remote::<M>(workload, function, args, replica.node, send, recv, allowed).await
+                tokio::select! {
+                    biased;
+                    result = remote::<M>(workload, function, args, replica.node, send, recv, allowed) => result,
+                    // Nobody can tell whether it ran.
+                    () = held_for_dead(mesh, replica.node) => {
+                        Err(CallFailure::Broken { node: replica.node, why: HELD_FOR_DEAD.to_owned() })
+                    }
+                }
             }
         }
     };

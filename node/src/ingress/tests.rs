@@ -172,6 +172,22 @@ async fn a_request_that_may_not_be_repeated_ends_when_its_node_is_held_for_dead_
 }
 
 #[tokio::test]
+async fn a_call_ends_when_its_node_is_held_for_dead_and_is_asked_nowhere_else() {
+    let from = world(false, &[Manner::Frozen, ANSWERS]);
+    from.traffic.avoid(node(2), DEADLINE);
+    let calling = tokio::spawn({
+        let from = from.clone();
+        let echo = Values::Wave("\"hi\"".to_owned());
+        async move { invoke::call(&from, &"hello".parse().unwrap(), "echo", &echo, DEADLINE).await }
+    });
+    until(|| from.world.frozen() == 1).await;
+    from.world.bury(&[1]);
+    let failure = calling.await.unwrap().unwrap_err();
+    assert_eq!(failure, CallFailure::Broken { node: node(1), why: "it is held for dead".to_owned() });
+    assert_eq!(from.world.asked.lock().unwrap().len(), 0, "nobody else was asked");
+}
+
+#[tokio::test]
 async fn a_request_that_may_not_be_repeated_is_still_answered_by_a_node_that_drains() {
     let from = world(false, &[Manner::Answers(Duration::from_millis(50))]);
     let asking = tokio::spawn({
