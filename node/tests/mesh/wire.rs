@@ -3,6 +3,7 @@
 //! read it. `UPDATE_GOLDEN=1` writes the files anew.
 
 use minicbor::{Decode, Encode};
+use orbweave_golden::pinned;
 use orbweave_model::{MeshId, wire};
 use orbweave_node::api::handshake::{Hello, JoinRequest, JoinResponse, mesh_of_hello};
 use orbweave_node::ingress::frame::{
@@ -10,22 +11,6 @@ use orbweave_node::ingress::frame::{
     WireFailure, close_body, head_bytes, read_chunk, read_head, write_chunk,
 };
 use std::fmt::Debug;
-use std::path::PathBuf;
-
-/// The bytes in the golden file, which must be these.
-fn pinned(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
-    let hex = data_encoding::HEXLOWER.encode(bytes);
-    let lines: Vec<&str> = hex.as_bytes().chunks(96).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-    }
-    let golden = std::fs::read_to_string(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDEN=1 writes it", path.display()));
-    let golden: String = golden.split_whitespace().collect();
-    assert_eq!(golden, hex, "{name} is encoded differently now: older nodes could not read it");
-    data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap()
-}
 
 fn hello() -> Hello {
     Hello { protocol: 1, mesh: MeshId([3; 32]), certificate: b"a certificate".to_vec() }
@@ -33,19 +18,19 @@ fn hello() -> Hello {
 
 #[test]
 fn what_is_said_at_the_door_has_the_bytes_that_it_always_had() {
-    let golden = pinned("hello", &hello().encode());
+    let golden = pinned!("hello", &hello().encode());
     assert_eq!(Hello::decode(&golden), Ok(hello()));
     assert_eq!(mesh_of_hello(&golden), Ok(MeshId([3; 32])));
 
     let request = JoinRequest { token: [5; 32], name: "edge-1".to_owned() };
-    assert!(JoinRequest::decode(&pinned("join-request", &request.encode())) == Ok(request));
+    assert!(JoinRequest::decode(&pinned!("join-request", &request.encode())) == Ok(request));
 
     let response = JoinResponse {
         genesis: b"genesis".to_vec(),
         certificate: b"certificate".to_vec(),
         documents: vec![b"one".to_vec().into(), b"two".to_vec().into()],
     };
-    assert_eq!(JoinResponse::decode(&pinned("join-response", &response.encode())), Ok(response));
+    assert_eq!(JoinResponse::decode(&pinned!("join-response", &response.encode())), Ok(response));
 }
 
 #[test]
@@ -76,7 +61,7 @@ async fn framed<T>(name: &str, head: T, max: usize)
 where
     T: Encode<()> + for<'b> Decode<'b, ()> + PartialEq + Debug,
 {
-    let golden = pinned(name, &head_bytes(&head, max).unwrap());
+    let golden = pinned!(name, &head_bytes(&head, max).unwrap());
     assert_eq!(read_head::<T, _>("a head", &mut &golden[..], max).await.unwrap(), head, "{name}");
     for position in 0..golden.len() {
         let mut flipped = golden.clone();
@@ -134,7 +119,7 @@ async fn a_body_has_the_bytes_that_it_always_had() {
     write_chunk(&mut bytes, b"first").await.unwrap();
     write_chunk(&mut bytes, b"second").await.unwrap();
     close_body(&mut bytes, true).await.unwrap();
-    let golden = pinned("http-body", &bytes);
+    let golden = pinned!("http-body", &bytes);
     let mut read = &golden[..];
     let mut pieces = Vec::new();
     while let Some(piece) = read_chunk(&mut read).await.unwrap() {
@@ -143,5 +128,5 @@ async fn a_body_has_the_bytes_that_it_always_had() {
     assert_eq!(pieces, [&b"first"[..], b"second"]);
     let mut aborted = Vec::new();
     close_body(&mut aborted, false).await.unwrap();
-    assert!(read_chunk(&mut &pinned("http-body-aborted", &aborted)[..]).await.is_err());
+    assert!(read_chunk(&mut &pinned!("http-body-aborted", &aborted)[..]).await.is_err());
 }

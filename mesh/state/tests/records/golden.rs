@@ -2,32 +2,18 @@
 //! nodes of the version before must still read it. `UPDATE_GOLDEN=1` writes the files anew.
 
 use crate::{MESH, key, open, record, signed, v1};
+use orbweave_golden::pinned;
 use orbweave_model::{Hlc, Wall};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_state::store::Store;
 use orbweave_state::sync::{Opening, Session};
 use orbweave_trust::{Domain, Strict};
-use std::path::PathBuf;
 
 const NOW: Wall = Wall(1_800_000_000_000);
 
-fn pinned(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
-    let hex = data_encoding::HEXLOWER.encode(bytes);
-    let lines: Vec<&str> = hex.as_bytes().chunks(96).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-    }
-    let golden = std::fs::read_to_string(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDEN=1 writes it", path.display()));
-    let golden: String = golden.split_whitespace().collect();
-    assert_eq!(golden, hex, "{name} is encoded differently now: older nodes could not read it");
-    data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap()
-}
-
 #[test]
 fn the_record_is_as_it_always_was() {
-    let golden = pinned("record", &signed(1, RecordKind::WORKLOAD, "hello", NOW.0, 2, b"body"));
+    let golden = pinned!("record", &signed(1, RecordKind::WORKLOAD, "hello", NOW.0, 2, b"body"));
     let record = open(&golden);
     assert_eq!((record.id().key.as_str(), record.body()), ("hello", &b"body"[..]));
     assert_eq!(record.hlc(), Hlc { wall: NOW, count: 2 });
@@ -42,7 +28,7 @@ fn a_record_with_a_key_of_a_newer_version_is_read_and_keeps_its_bytes() {
     let signature = key(1).sign(Domain::Record, &[MESH.as_bytes(), &payload[..]].concat());
     let mut newer = Vec::new();
     minicbor::Encoder::new(&mut newer).array(2).unwrap().bytes(&payload).unwrap().encode(signature).unwrap();
-    let golden = pinned("record-newer", &newer);
+    let golden = pinned!("record-newer", &newer);
     let record = Record::open(&golden, MESH, &Strict).unwrap();
     assert_eq!((&record.bytes()[..], record.body()), (&newer[..], &b"body"[..]));
 }
@@ -63,14 +49,14 @@ fn the_frames_of_version_1_are_as_they_always_were() {
     let (a, b) = stores();
     let (mut first, hello) = v1::Session::initiate(&a, NOW).unwrap();
     let mut second = Session::respond(Opening::default());
-    let hello = pinned("sync-hello", &hello);
+    let hello = pinned!("sync-hello", &hello);
     let ranges = second.handle(&b, NOW, &hello).unwrap().send.remove(0);
-    let ranges = pinned("sync-ranges", &ranges);
+    let ranges = pinned!("sync-ranges", &ranges);
     let records = first.handle(&a, NOW, &ranges).unwrap().send.remove(0);
-    let records = pinned("sync-records-and-want", &records);
+    let records = pinned!("sync-records-and-want", &records);
     let step = second.handle(&b, NOW, &records).unwrap();
     assert_eq!(step.received.len(), 1);
-    let last = pinned("sync-records-last", &step.send[0]);
+    let last = pinned!("sync-records-last", &step.send[0]);
     let step = first.handle(&a, NOW, &last).unwrap();
     assert!(step.finished && step.received.len() == 1);
 }
@@ -80,7 +66,7 @@ fn pin_session(name: &str, a: &mut Store, b: &mut Store, openings: [Opening; 2])
     let (mut first, mut frame) = Session::initiate(a, NOW, openings[0]).unwrap();
     let mut second = Session::respond(openings[1]);
     for turn in 0.. {
-        let golden = pinned(&format!("sync2-{name}-{turn}"), &frame);
+        let golden = pinned!(&format!("sync2-{name}-{turn}"), &frame);
         let (session, store) = if turn % 2 == 0 { (&mut second, &mut *b) } else { (&mut first, &mut *a) };
         let mut step = session.handle(store, NOW, &golden).unwrap();
         for bytes in &step.received {

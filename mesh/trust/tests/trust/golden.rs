@@ -2,29 +2,15 @@
 //! nodes of the version before must still read it. `UPDATE_GOLDEN=1` writes the files anew.
 
 use crate::fixture::*;
+use orbweave_golden::pinned;
 use orbweave_trust::*;
-use std::path::PathBuf;
-
-fn pinned(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
-    let hex = data_encoding::HEXLOWER.encode(bytes);
-    let lines: Vec<&str> = hex.as_bytes().chunks(96).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-    }
-    let golden = std::fs::read_to_string(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDEN=1 writes it", path.display()));
-    let golden: String = golden.split_whitespace().collect();
-    assert_eq!(golden, hex, "{name} is encoded differently now: older nodes could not read it");
-    data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap()
-}
 
 #[test]
 fn the_genesis_is_as_it_always_was() {
     let world = World::new();
-    let golden = pinned("genesis", &world.document);
+    let golden = pinned!("genesis", &world.document);
     assert_eq!(Genesis::verify(&golden, None, &Strict).unwrap().0, world.mesh());
-    pinned("mesh-id", world.mesh().as_bytes());
+    pinned!("mesh-id", world.mesh().as_bytes());
 }
 
 #[test]
@@ -32,8 +18,8 @@ fn trust_documents_are_as_they_always_were() {
     let world = World::new();
     let mut authority = world.authority.clone();
     let delegate = world.delegate(key(40).public(), Roles::ADMIT | Roles::PUBLISH, NOW + DAY);
-    authority.apply(&pinned("delegate", &delegate), &Strict).unwrap();
-    authority.apply(&pinned("revoke", &world.revoke(key(41).public())), &Strict).unwrap();
+    authority.apply(&pinned!("delegate", &delegate), &Strict).unwrap();
+    authority.apply(&pinned!("revoke", &world.revoke(key(41).public())), &Strict).unwrap();
     assert!(authority.may(&key(40).public(), Roles::ADMIT | Roles::PUBLISH, NOW));
     assert!(authority.is_revoked(&key(41).public()));
 }
@@ -41,24 +27,24 @@ fn trust_documents_are_as_they_always_were() {
 #[test]
 fn the_certificate_is_as_it_always_was() {
     let world = World::new();
-    let golden = pinned("certificate", &world.certificate().issue(&world.admission));
+    let golden = pinned!("certificate", &world.certificate().issue(&world.admission));
     assert_eq!(Certificate::verify(&golden, &world.authority, NOW, &Strict), Ok(world.certificate()));
 }
 
 #[test]
 fn the_release_is_as_it_always_was() {
     let world = World::new();
-    let golden = pinned("release", &world.statement().sign(&world.publisher));
+    let golden = pinned!("release", &world.statement().sign(&world.publisher));
     assert_eq!(world.verify(&golden).unwrap().statement(), &world.statement());
-    pinned("release-json", to_dsse_json(&golden).unwrap().as_bytes());
+    pinned!("release-json", to_dsse_json(&golden).unwrap().as_bytes());
     let any = ReleaseStatement { mesh: None, ..world.statement() }.sign(&world.publisher);
-    assert!(world.verify(&pinned("release-any-mesh", &any)).is_ok());
+    assert!(world.verify(&pinned!("release-any-mesh", &any)).is_ok());
 }
 
 #[test]
 fn the_ticket_is_as_it_always_was() {
     let ticket = World::new().ticket();
-    let golden = pinned("ticket", ticket.to_string().as_bytes());
+    let golden = pinned!("ticket", ticket.to_string().as_bytes());
     assert_eq!(String::from_utf8(golden).unwrap().parse(), Ok(ticket));
 }
 
@@ -69,11 +55,11 @@ fn what_a_node_stores_is_as_it_always_was() {
     book.issue([6; 32], 1, NOW + DAY).unwrap();
     book.redeem(&[5; 32], node(1), NOW).unwrap();
     book.redeem(&[5; 32], node(2), NOW).unwrap();
-    assert_eq!(TicketBook::decode(&pinned("ticket-book", &book.encode())), Ok(book));
+    assert_eq!(TicketBook::decode(&pinned!("ticket-book", &book.encode())), Ok(book));
 
     let mut guard = RollbackGuard::new();
     guard.note(&World::new().release());
-    assert_eq!(RollbackGuard::decode(&pinned("rollback-guard", &guard.encode())), Ok(guard));
+    assert_eq!(RollbackGuard::decode(&pinned!("rollback-guard", &guard.encode())), Ok(guard));
 }
 
 #[test]
@@ -81,6 +67,6 @@ fn what_is_signed_begins_as_it_always_did() {
     let domains =
         [Domain::Genesis, Domain::TrustDocument, Domain::Certificate, Domain::Record, Domain::Release];
     let signed: Vec<u8> = domains.iter().flat_map(|domain| domain.signed_bytes(b"message")).collect();
-    pinned("signed-bytes", &signed);
-    pinned("derived-key", &key(1).derive("a purpose"));
+    pinned!("signed-bytes", &signed);
+    pinned!("derived-key", &key(1).derive("a purpose"));
 }

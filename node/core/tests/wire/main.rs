@@ -7,30 +7,15 @@ use orbweave_core::io::Write;
 use orbweave_core::message::{Answer, Load, Message, Offer};
 use orbweave_core::node_info::NodeInfo;
 use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
+use orbweave_golden::pinned;
 use orbweave_model::wire::{decode_open, encode};
 use orbweave_model::{Mono, NodeId, Now, Resources, Wall};
 use orbweave_scheduler::candidate::Verdict;
 use orbweave_scheduler::rivals::{Phase, Reconcile};
 use orbweave_trust::{Authority, Certificate, Genesis, Grant, Roles, SecretKey, Strict};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 const HAVE: Resources = Resources { cpu_milli: 1_500, memory_bytes: 64 << 20, instances: 3 };
-
-fn pinned(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.hex"));
-    let hex = data_encoding::HEXLOWER.encode(bytes);
-    let lines: Vec<&str> = hex.as_bytes().chunks(96).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    if std::env::var_os("UPDATE_GOLDEN").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
-    }
-    let golden = std::fs::read_to_string(&path)
-        .unwrap_or_else(|e| panic!("{}: {e}; UPDATE_GOLDEN=1 writes it", path.display()));
-    let golden: String = golden.split_whitespace().collect();
-    assert_eq!(golden, hex, "{name} is encoded differently now: older nodes could not read it");
-    data_encoding::HEXLOWER.decode(golden.as_bytes()).unwrap()
-}
 
 /// Adds a key to the map that begins at `at` and ends with the bytes.
 fn newer(bytes: &[u8], at: usize) -> Vec<u8> {
@@ -74,7 +59,7 @@ fn datagrams_are_as_they_always_were() {
         ("message-ask", Message::Ask(vec![0, 2, 1, 2, 3, 4, 5, 6].into())),
     ];
     for (name, message) in every {
-        let golden = pinned(name, &message.encode());
+        let golden = pinned!(name, &message.encode());
         assert_eq!(Message::decode(&golden), Ok(message.clone()));
         if matches!(message, Message::Offer(_) | Message::Answer(_)) {
             assert_eq!(Message::decode(&newer(&golden, 3)), Ok(message));
@@ -86,7 +71,7 @@ fn datagrams_are_as_they_always_were() {
 #[test]
 fn the_load_is_as_it_always_was() {
     let load = Load { free: HAVE, slots: 4 };
-    let golden = pinned("load", &encode(&load));
+    let golden = pinned!("load", &encode(&load));
     for bytes in [golden.clone(), newer(&golden, 0)] {
         assert_eq!(decode_open("a load", &bytes, 1_000), Ok(load));
     }
@@ -101,7 +86,7 @@ fn the_claim_is_as_it_always_was() {
         ClaimRange::one(9, 4, Phase::Draining, 0, Some(1)),
     ];
     let claim = Claim::of(ranges.into_iter());
-    let golden = pinned("claim", &claim.encode());
+    let golden = pinned!("claim", &claim.encode());
     for bytes in [golden.clone(), newer(&golden, 0)] {
         assert_eq!(Claim::decode(&bytes), Ok(claim.clone()));
     }
@@ -118,7 +103,7 @@ fn the_node_record_is_as_it_always_was() {
         certificate: vec![1, 2, 3].into(),
         version: "0.1.0".into(),
     };
-    let golden = pinned("node-info", &info.encode());
+    let golden = pinned!("node-info", &info.encode());
     for bytes in [golden.clone(), newer(&golden, 0)] {
         assert_eq!(NodeInfo::decode(&bytes), Ok(info.clone()));
     }
@@ -146,7 +131,7 @@ fn the_workload_is_as_it_always_was() {
         reconcile: Some(Reconcile::KeepOriginal),
     };
     for (name, spec) in [("workload", spec), ("workload-deleted", WorkloadSpec::deletion(9))] {
-        let golden = pinned(name, &spec.encode());
+        let golden = pinned!(name, &spec.encode());
         for bytes in [golden.clone(), newer(&golden, 0)] {
             assert_eq!(WorkloadSpec::decode(&bytes), Ok(spec.clone()));
         }
@@ -205,7 +190,7 @@ fn own_entry(node: &mut Node) -> Vec<u8> {
 fn what_a_node_writes_down_of_itself_is_as_it_always_was() {
     let now = Now { mono: Mono(0), wall: Wall(1_800_000_000_000) };
     let mut node = Node::new(config(), Restored::default(), now).unwrap();
-    let golden = pinned("own-entry", &own_entry(&mut node));
+    let golden = pinned!("own-entry", &own_entry(&mut node));
     for own in [golden.clone(), newer(&golden, 0)] {
         let restored = Restored { records: Vec::new(), own: Some(own) };
         let mut again = Node::new(config(), restored, now).unwrap();
