@@ -192,20 +192,15 @@ impl Node {
         // Whatever this node wrote down lies in its past, also if its clock forgot.
         let written = records.iter().filter(|r| r.id().author == me.into()).map(|r| r.hlc()).max();
         let mut clock = Clock::new(written.map_or(own.hlc.wall, |w| w.wall.max(own.hlc.wall)));
-        let certificate = match Certificate::verify(
-            &config.certificate,
-            &authority,
-            clock.read(now.wall),
-            &*config.check,
-        ) {
-            Ok(certificate) => certificate,
+        // With an expired one it may only renew; what it was given before, it may resume.
+        let verify =
+            |wall| Certificate::verify_for_renewal(&config.certificate, &authority, wall, &*config.check);
+        let certificate = match verify(clock.read(now.wall)) {
             Err(CertificateError::NotYetValid { not_before, .. }) => {
                 clock.raise(not_before);
-                Certificate::verify(&config.certificate, &authority, clock.read(now.wall), &*config.check)?
+                verify(clock.read(now.wall))?
             }
-            // It may only renew; what it was given before, it may resume.
-            Err(CertificateError::Expired { certificate }) => *certificate,
-            Err(error) => return Err(error.into()),
+            verified => verified?,
         };
         clock.start(now.wall);
         if certificate.node != me {
@@ -298,6 +293,7 @@ impl Node {
             Input::LinkDown { peer } => self.on_link_down(peer),
             Input::Rtt { peer, rtt } => self.on_rtt(peer, rtt),
             Input::Found { peer, addresses } => self.on_found(peer, addresses),
+            Input::Certified { certificate } => self.on_certified(&certificate),
             Input::Datagram { from, bytes } => self.on_datagram(from, &bytes),
             Input::Gossip { bytes } => self.on_gossip(&bytes),
             Input::Sync { id, bytes } => self.on_sync(id, &bytes),

@@ -101,6 +101,7 @@ impl Node {
     /// Dials whoever should be linked and is not.
     pub(crate) fn tick_peers(&mut self) {
         let now = self.now.mono;
+        let may_only_renew = self.may_only_renew();
         for (&node, peer) in self.peers.iter_mut().filter(|(_, p)| !p.up) {
             if peer.next_dial.is_none_or(|at| at > now) {
                 continue;
@@ -113,14 +114,33 @@ impl Node {
             peer.attempts = peer.attempts.saturating_add(1);
             let wait = DIAL_AGAIN.0.saturating_mul(1 << peer.attempts.min(6)).min(DIAL_AGAIN.1);
             peer.next_dial = Some(now + wait);
-            self.outputs.push_back(Output::Dial { peer: node, addresses: addresses.into_iter().collect() });
+            let addresses = addresses.into_iter().collect();
+            self.outputs.push_back(if may_only_renew {
+                Output::AskRenewal { peer: node, addresses }
+            } else {
+                Output::Dial { peer: node, addresses }
+            });
         }
+    }
+
+    /// What made dials fail is mended: nobody waits for the next attempt.
+    pub(crate) fn dial_all_again(&mut self) {
+        for peer in self.peers.values_mut().filter(|peer| !peer.up && peer.next_dial.is_some()) {
+            (peer.next_dial, peer.attempts) = (Some(self.now.mono), 0);
+        }
+        self.tick_peers();
     }
 
     pub(crate) fn on_node_info(&mut self, node: NodeId, info: NodeInfo) {
         self.membership.set_known_generation(node, info.generation);
-        if let Ok(certificate) =
-            orbweave_trust::Certificate::verify(&info.certificate, &self.authority, self.wall(), &*self.check)
+        // Our own is the one that we show at the door, whatever we published before.
+        if node != self.me
+            && let Ok(certificate) = orbweave_trust::Certificate::verify(
+                &info.certificate,
+                &self.authority,
+                self.wall(),
+                &*self.check,
+            )
         {
             self.certificates.insert(node, certificate);
         }

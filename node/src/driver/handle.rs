@@ -121,7 +121,7 @@ impl NodeHandle {
     }
 
     /// Its gate.
-    pub fn gate(&self) -> &NodeGate {
+    pub fn gate(&self) -> &Arc<NodeGate> {
         &self.0.parts.gate
     }
 
