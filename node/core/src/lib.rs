@@ -19,6 +19,7 @@
 //! assert_eq!(Claim::decode(&claim.encode()).unwrap(), claim);
 //! ```
 
+mod attention;
 pub mod claim;
 mod clock;
 pub mod event;

@@ -62,6 +62,9 @@ impl Node {
         for slot in gone {
             self.vacancies.remove(&(name.clone(), slot));
         }
+        if !self.settled {
+            return;
+        }
         for slot in 0..slots {
             let key = (name.clone(), slot);
             let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
@@ -87,7 +90,7 @@ impl Node {
         if self.membership.in_self_doubt() {
             wait *= 2;
         }
-        let next_at = self.now.mono.max(self.settled_at) + wait;
+        let next_at = self.now.mono + wait;
         Vacancy { next_at, offer: None, refused: BTreeMap::new(), rounds: 0 }
     }
 
@@ -128,11 +131,6 @@ impl Node {
         let (name, slot) = (&key.0, key.1);
         let now = self.now.mono;
         let Some(vacancy) = self.vacancies.get_mut(key) else { return false };
-        if now < self.settled_at {
-            // It was opened before the node was frozen, or buried: look around first.
-            vacancy.next_at = self.settled_at;
-            return false;
-        }
         if let Some((_, to)) = vacancy.offer.take() {
             under_way.entry((name.clone(), to)).and_modify(|n| *n = n.saturating_sub(1));
             // Said yes and was never seen, or said nothing.

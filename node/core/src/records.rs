@@ -110,8 +110,13 @@ impl Node {
     pub(crate) fn take_all(&mut self, envelopes: Vec<Vec<u8>>, way: Way) {
         let mut records: Vec<Record> = Vec::new();
         for bytes in envelopes {
-            match Record::open(&bytes, self.mesh, &*self.check) {
-                Ok(record) => records.push(record),
+            // What is here already need not be verified again: gossip brings many copies.
+            let unknown = |record: &Record| {
+                self.store.get(record.id()).is_none_or(|held| held.digest() != record.digest())
+            };
+            match Record::open_if(&bytes, self.mesh, &*self.check, unknown) {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => {}
                 Err(error) => self.refused(None, error.to_string()),
             }
         }
@@ -144,11 +149,12 @@ impl Node {
                 return;
             }
         }
+        let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.hlc.observe(record.hlc());
             self.write(&record);
             self.index(&record);
-            if way == Way::Direct {
+            if news && way == Way::Direct {
                 self.spread(&record);
             }
         }
@@ -160,6 +166,12 @@ impl Node {
         let pending = self.pending.get(record.id());
         self.store.get(record.id()).is_none_or(|held| record.supersedes(held))
             && pending.is_none_or(|pending| (record.hlc(), record.digest()) > *pending)
+    }
+
+    /// Whether a record says more than that its author still says so. A mere refresh
+    /// has minutes to travel, and so travels by reconciliation alone.
+    fn says_more(&self, record: &Record) -> bool {
+        self.store.get(record.id()).is_none_or(|held| held.body() != record.body())
     }
 
     /// Keeps a record until its time comes; one too far ahead comes again by itself.
@@ -272,15 +284,14 @@ impl Node {
         match id.kind {
             RecordKind::NODE => {
                 self.nodes.remove(&node);
+                self.touch_claims_of(node);
                 if node != self.me {
                     self.certificates.remove(&node);
                 }
             }
             RecordKind::CLAIM => {
                 if let Ok(name) = id.key.parse::<WorkloadName>() {
-                    if let Some(holders) = self.claims.get_mut(&name) {
-                        holders.remove(&node);
-                    }
+                    self.drop_claim(&name, node);
                     self.dirty.insert(name);
                 }
             }
@@ -316,13 +327,16 @@ impl Node {
         if self.pending.get(record.id()) == Some(&(record.hlc(), record.digest())) {
             self.pending.remove(record.id());
         }
+        let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.index(&record);
-            if self.gossip {
+            if news && self.gossip {
                 self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
             }
-            self.push_to_placers(&record);
-            self.spread(&record);
+            if news {
+                self.push_to_placers(&record);
+                self.spread(&record);
+            }
         }
         for promise in promises {
             self.keep(promise);
@@ -424,6 +438,7 @@ impl Node {
         }
         self.membership.forget(peer);
         self.peers.remove(&peer);
+        self.unlinked.remove(&peer);
         self.outputs.push_back(Output::Evict { peer });
         // A publisher's revocation stops what it released.
         for name in self.desired.keys().cloned().collect::<Vec<_>>() {

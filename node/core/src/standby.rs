@@ -5,6 +5,7 @@
 use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::node::Node;
+use crate::view::Desired;
 use orbweave_model::{Hash, Mono, NodeId, WorkloadName};
 use orbweave_scheduler::rank;
 use orbweave_scheduler::rivals::Phase;
@@ -30,11 +31,20 @@ impl Node {
     /// The nodes that stand by for a workload.
     pub(crate) fn standbys(&self, name: &WorkloadName) -> Vec<NodeId> {
         let Some(desired) = self.desired.get(name) else { return Vec::new() };
-        let fit = self.membership.alive().filter(|node| {
-            self.held_by(name, *node) == 0
-                && self.nodes.get(node).is_some_and(|info| desired.spec.requires.matches(&info.labels))
-        });
+        let fit = self.membership.alive().filter(|node| self.may_stand_by(name, desired, *node));
         rank::placers(name.as_str(), ANY_SLOT, fit, STANDBYS)
+    }
+
+    /// Whether this node is one of them.
+    fn stands_by(&self, name: &WorkloadName, desired: &Desired) -> bool {
+        let fits = |node| self.may_stand_by(name, desired, node);
+        let alive = self.membership.alive();
+        fits(self.me) && rank::is_placer(self.me, name.as_str(), ANY_SLOT, alive, STANDBYS, fits)
+    }
+
+    fn may_stand_by(&self, name: &WorkloadName, desired: &Desired, node: NodeId) -> bool {
+        self.held_by(name, node) == 0
+            && self.nodes.get(&node).is_some_and(|info| desired.spec.requires.matches(&info.labels))
     }
 
     /// Fetches ahead what this node stands by for, once the workload itself runs.
@@ -51,8 +61,8 @@ impl Node {
         let runs = |slot| self.holdings(name, slot).iter().any(|h| h.phase == Phase::Running);
         if self.held_here(name) > 0
             || self.leaving
+            || !self.stands_by(name, desired)
             || !(0..desired.slots()).all(runs)
-            || !self.standbys(name).contains(&self.me)
         {
             return;
         }

@@ -79,7 +79,12 @@ impl Node {
             return;
         }
         self.next_sync = self.now.mono + self.jitter(EVERY.0, EVERY.1);
-        let up: Vec<NodeId> = self.linked().collect();
+        // Who was away may know most; else anybody.
+        let mut up: Vec<NodeId> = std::mem::take(&mut self.relinked).into_iter().collect();
+        up.retain(|peer| self.peers.get(peer).is_some_and(|p| p.up));
+        if up.is_empty() {
+            up = self.linked().collect();
+        }
         if !up.is_empty() {
             let peer = up[self.rng.random_range(0..up.len())];
             self.sync_with(peer);

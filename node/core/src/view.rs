@@ -96,9 +96,30 @@ impl Node {
     }
 
     pub(crate) fn on_claim(&mut self, name: WorkloadName, holder: NodeId, claim: Claim) {
-        self.claims.entry(name.clone()).or_default().insert(holder, claim);
+        if claim.is_empty() {
+            self.drop_claim(&name, holder);
+        } else {
+            self.claimed_by.entry(holder).or_default().insert(name.clone());
+            self.claims.entry(name.clone()).or_default().insert(holder, claim);
+        }
         self.dirty.insert(name);
         self.outputs.push_back(crate::io::Output::RoutesChanged);
+    }
+
+    /// A node holds nothing of a workload any more.
+    pub(crate) fn drop_claim(&mut self, name: &WorkloadName, holder: NodeId) {
+        if let Some(holders) = self.claims.get_mut(name) {
+            holders.remove(&holder);
+            if holders.is_empty() {
+                self.claims.remove(name);
+            }
+        }
+        if let Some(names) = self.claimed_by.get_mut(&holder) {
+            names.remove(name);
+            if names.is_empty() {
+                self.claimed_by.remove(&holder);
+            }
+        }
     }
 
     /// Whether what a node claims counts: it is this one, or a member that is not down.
