@@ -31,6 +31,7 @@ pub trait Adversary {
 impl Cluster {
     /// Lets somebody hostile in, who acts for the first time now.
     pub fn admit_adversary(&mut self, adversary: Box<dyn Adversary>) {
+        self.liars.extend((0..self.hosts.len()).filter(|i| adversary.controls(*i)));
         self.adversaries.push(Some(adversary));
         self.queue.put(self.time, Due::Adversary(self.adversaries.len() - 1));
     }
@@ -57,9 +58,9 @@ impl Cluster {
         }
     }
 
-    /// Whether somebody hostile controls this host, so that nothing it says is held
-    /// against the honest.
+    /// Whether somebody hostile controls this host, or did, so that nothing it says is
+    /// held against the honest.
     pub fn is_controlled(&self, i: usize) -> bool {
-        self.adversaries.iter().flatten().any(|adversary| adversary.controls(i))
+        self.liars.contains(&i)
     }
 }
