@@ -1,7 +1,7 @@
 //! The cluster: hosts, links, and one queue of what happens next, in virtual time.
 
 use crate::adversary::Adversary;
-use crate::check::{self, Checker, Violation};
+use crate::check::{self, Calm, Checker, Reader, Violation};
 use crate::dice::Dice;
 use crate::fault::Faults;
 use crate::gossip::Gossip;
@@ -16,7 +16,7 @@ use crate::step::Due;
 use crate::trace::Trace;
 use crate::world::World;
 use orbweave_model::{Hash, Mono, NodeId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,7 +54,11 @@ pub struct Cluster {
     pub(crate) trace: Trace,
     pub(crate) checkers: Vec<Box<dyn Checker>>,
     pub(crate) violations: Vec<Violation>,
+    pub(crate) reader: Reader,
+    pub(crate) calm: Calm,
     pub(crate) adversaries: Vec<Option<Box<dyn Adversary>>>,
+    /// Hosts that somebody hostile controls, or did.
+    pub(crate) liars: BTreeSet<usize>,
 }
 
 impl Cluster {
@@ -118,7 +122,10 @@ impl Cluster {
             trace: Trace::default(),
             checkers: check::always(),
             violations: Vec::new(),
+            reader: Reader::default(),
+            calm: Calm::default(),
             adversaries: Vec::new(),
+            liars: BTreeSet::new(),
         }
     }
 

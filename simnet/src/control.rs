@@ -144,6 +144,7 @@ impl Cluster {
 
     /// What a host runs of a workload ends by itself.
     pub fn fail_instances(&mut self, i: usize, workload: &str) {
+        self.disturb();
         let all = self.hosts[i].instances.iter();
         let mine: Vec<_> =
             all.filter(|(_, x)| x.running && x.workload.as_str() == workload).map(|(id, _)| *id).collect();

@@ -5,7 +5,10 @@
 use crate::shelf::Shelf;
 use orbweave_core::Restored;
 use orbweave_core::io::{BatchId, Write};
+use orbweave_model::{PublicKey, wire};
+use orbweave_state::record::{RecordId, RecordKind};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +97,55 @@ impl Disk {
     /// Every durable record.
     pub fn records(&self) -> impl Iterator<Item = &[u8]> {
         self.records.values().map(|bytes| &bytes[..])
+    }
+
+    /// The newest of an identity: what is on its way here, or else what is durable.
+    pub fn newest(&self, key: &[u8]) -> Option<&[u8]> {
+        let last = self.pending.iter().rev().flat_map(|(_, entries)| entries.iter().rev());
+        let last = last.filter_map(|entry| match entry {
+            Entry::Put(put, value) if put[..] == *key => Some(Some(&value[..])),
+            Entry::Drop(dropped) if dropped == key => Some(None),
+            _ => None,
+        });
+        last.into_iter().next().unwrap_or_else(|| self.record(key))
+    }
+
+    /// The newest of each identity of a kind, and of a key if one is named: those on
+    /// their way here among them.
+    pub fn about(&self, kind: RecordKind, key: Option<&str>) -> Vec<&[u8]> {
+        let id = RecordId { kind, key: key.unwrap_or_default().to_owned(), author: PublicKey([0; 32]) };
+        // In a key follow one another: kind, key, and 34 bytes of author. The empty key is one byte.
+        let mut prefix = wire::encode(&id);
+        prefix.truncate(prefix.len() - 34 - usize::from(key.is_none()));
+        let range = (Bound::Included(&prefix[..]), Bound::Unbounded);
+        let durable = self.records.range::<[u8], _>(range).take_while(|(key, _)| key.starts_with(&prefix));
+        let mut found: BTreeMap<&[u8], &[u8]> = durable.map(|(key, value)| (&key[..], &value[..])).collect();
+        for entry in self.pending.iter().flat_map(|(_, entries)| entries) {
+            match entry {
+                Entry::Put(key, value) if key.starts_with(&prefix) => drop(found.insert(key, value)),
+                Entry::Drop(key) => drop(found.remove(&key[..])),
+                _ => {}
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// The newest of each identity: what is durable, and what is on its way here.
+    pub(crate) fn all(&self) -> Vec<&[u8]> {
+        let mut found: BTreeMap<&[u8], &[u8]> = self.records.iter().map(|(k, v)| (&k[..], &v[..])).collect();
+        for entry in self.pending.iter().flat_map(|(_, entries)| entries) {
+            match entry {
+                Entry::Put(key, value) => drop(found.insert(key, value)),
+                Entry::Drop(key) => drop(found.remove(&key[..])),
+                Entry::Own(_) => {}
+            }
+        }
+        found.into_values().collect()
+    }
+
+    /// Whether nothing was ever written here, or all of it was lost.
+    pub fn is_blank(&self) -> bool {
+        self.records.is_empty() && self.own.is_none()
     }
 
     /// What the node wrote down of itself.

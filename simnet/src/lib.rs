@@ -22,6 +22,7 @@
 //! ```
 
 pub mod adversary;
+mod cbor;
 pub mod check;
 mod clock;
 mod cluster;

@@ -158,7 +158,11 @@ impl Cluster {
             return host.backlog.push_back(input);
         }
         let Some(node) = host.node.as_mut() else { return };
+        let leaves = matches!(input, Input::Leave);
         node.handle(now, input);
+        if leaves {
+            self.observe(i, &Observed::Leaving);
+        }
         self.drain(i);
     }
 
@@ -169,6 +173,7 @@ impl Cluster {
             self.observe(i, &Observed::Output(&output));
             self.put_out(i, output);
         }
+        self.observe(i, &Observed::Settled);
         self.arm(i);
     }
 }

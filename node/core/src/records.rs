@@ -18,7 +18,7 @@ use orbweave_trust::{
 use std::time::Duration;
 
 /// Records from the future that are kept until their time comes.
-const HELD_BACK_MAX: usize = 1_024;
+pub(crate) const HELD_BACK_MAX: usize = 1_024;
 /// Beyond this a record from the future is not kept.
 const HELD_BACK_FOR: Duration = Duration::from_secs(3600);
 /// A node record is renewed after a third of its life.

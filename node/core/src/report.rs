@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::node_info::NodeInfo;
 use crate::placing::{UnderWay, per_replica};
 use crate::workload::{Route, WorkloadSpec};
-use orbweave_model::{Hash, Hlc, InstanceId, MeshId, NodeId, Wall, WorkloadName};
+use orbweave_model::{Hash, Hlc, InstanceId, MeshId, NodeId, Wall, WorkloadName, limit};
 use orbweave_scheduler::candidate::{self, Need, Verdict};
 use orbweave_scheduler::rivals::{Holding, Phase};
 use orbweave_state::membership::MemberState;
@@ -84,6 +84,17 @@ pub struct RouteReport {
     pub replicas: Vec<(NodeId, u32, Option<Duration>)>,
 }
 
+/// How full a table of the node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TableReport {
+    /// What is in it.
+    pub name: &'static str,
+    /// How many there are.
+    pub entries: usize,
+    /// How many there may be.
+    pub bound: usize,
+}
+
 impl Node {
     /// This node.
     pub fn id(&self) -> NodeId {
@@ -114,6 +125,30 @@ impl Node {
     /// that have converged.
     pub fn digests(&self) -> impl Iterator<Item = orbweave_model::Hash> {
         self.store.iter().map(|r| r.digest())
+    }
+
+    /// How full its tables are that peers can fill.
+    pub fn tables(&self) -> [TableReport; 6] {
+        let table = |name, entries, bound| TableReport { name, entries, bound };
+        let slots = self.desired.values().map(|d| d.slots() as usize).sum();
+        [
+            table("records", self.store.len(), limit::RECORDS_MAX),
+            table("records from the future", self.held_back.len(), crate::records::HELD_BACK_MAX),
+            table("sessions", self.sessions.len(), crate::syncing::SESSIONS_MAX),
+            table("peers", self.peers.len(), limit::MEMBERS_MAX),
+            table("loads of candidates", self.fresh.len(), limit::MEMBERS_MAX),
+            table("vacancies", self.vacancies.len(), slots),
+        ]
+    }
+
+    /// How many nodes count as alive here, this one too.
+    pub fn alive_count(&self) -> usize {
+        self.membership.alive().count()
+    }
+
+    /// What a node is, as this one sees it.
+    pub fn member_state(&self, node: NodeId) -> MemberState {
+        self.membership.state(node)
     }
 
     /// Every node that it has a record of, itself included.

@@ -18,6 +18,8 @@ const SESSIONS_PER_PEER_MAX: usize = 4;
 const FOREIGN_MAX: usize = 64;
 /// Sessions of our own at once.
 const OWN_MAX: usize = 16;
+/// All sessions at once.
+pub(crate) const SESSIONS_MAX: usize = FOREIGN_MAX + OWN_MAX;
 /// Bytes that one peer may draw at once, and each second after that.
 const ALLOWANCE: (usize, usize) = (2 * SESSION_BYTES_MAX, 1024 * 1024);
 /// What a session that a peer begins counts for, and each turn of it, though it draw nothing.

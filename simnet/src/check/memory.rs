@@ -1,17 +1,27 @@
 //! Nobody knows a record that its author could forget: when another node takes a record
-//! in, or its author publishes it, the author's disk holds it, or a later one.
+//! in, or anybody sends it, in a datagram, by gossip or within a frame of a
+//! reconciliation, it was durable at its author. An author that lost its disk has
+//! forgotten what was durable; that is not meant.
 
 use super::{Checker, Observed};
+use crate::cbor::tokens;
 use crate::cluster::Cluster;
+use crate::lookup::Lookup;
 use orbweave_core::Output;
 use orbweave_core::io::Write;
 use orbweave_core::message::Message;
-use orbweave_model::NodeId;
+use orbweave_model::Hash;
 use orbweave_state::record::Record;
 
+/// Byte strings that are shorter are no record: a signature alone is longer.
+const RECORD_BYTES_MIN: usize = 100;
+
 /// See the [module](self).
-#[derive(Debug)]
-pub struct AuthorRemembers;
+#[derive(Debug, Default)]
+pub struct AuthorRemembers {
+    /// What was durable at its author at some time.
+    durable: Lookup<Hash, ()>,
+}
 
 impl Checker for AuthorRemembers {
     fn name(&self) -> &'static str {
@@ -19,38 +29,54 @@ impl Checker for AuthorRemembers {
     }
 
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
-        let Observed::Output(output) = event else { return Ok(()) };
-        match output {
-            Output::Persist { writes, .. } => {
+        match event {
+            Observed::Durable { records, .. } => {
+                for record in records.iter().filter_map(|bytes| cluster.read(bytes)) {
+                    if cluster.author_of(&record) == Some(host) {
+                        self.durable.get_or_insert_with(record.digest(), || ());
+                    }
+                }
+                Ok(())
+            }
+            Observed::Output(Output::Persist { writes, .. }) => {
                 for write in writes {
                     if let Write::PutRecord { value, .. } = write
                         && let Some(record) = cluster.read(value)
                         && record.id().author != cluster.hosts[host].id.into()
                     {
-                        remembered(cluster, &record, "is known elsewhere")?;
+                        self.remembered(cluster, &record, "is known elsewhere")?;
                     }
                 }
                 Ok(())
             }
-            Output::Publish { bytes } => said(cluster, bytes, "was published"),
-            Output::Datagram { bytes, .. } => match Message::decode(bytes) {
-                Ok(Message::Record(bytes)) => said(cluster, &bytes, "was sent"),
-                _ => Ok(()),
-            },
+            Observed::Output(Output::Publish { bytes }) => self.said(cluster, bytes, "was published"),
+            Observed::Said { message: Ok(Message::Record(bytes)), .. } => {
+                self.said(cluster, bytes, "was sent")
+            }
+            Observed::Output(Output::Sync { bytes, .. }) => {
+                let long = |token: &crate::cbor::Token| token.content.len() >= RECORD_BYTES_MIN;
+                for token in tokens(bytes).filter(|token| token.major == 2).filter(long) {
+                    self.said(cluster, &bytes[token.content], "was sent in a frame")?;
+                }
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
 }
 
-fn said(cluster: &Cluster, bytes: &[u8], how: &str) -> Result<(), String> {
-    cluster.read(bytes).map_or(Ok(()), |record| remembered(cluster, &record, how))
-}
+impl AuthorRemembers {
+    fn said(&self, cluster: &Cluster, bytes: &[u8], how: &str) -> Result<(), String> {
+        cluster.read(bytes).map_or(Ok(()), |record| self.remembered(cluster, &record, how))
+    }
 
-fn remembered(cluster: &Cluster, record: &Record, how: &str) -> Result<(), String> {
-    let Some(author) = cluster.host_of(&NodeId::from(record.id().author)) else { return Ok(()) };
-    if cluster.is_durable(author, record) || cluster.is_controlled(author) {
-        Ok(())
-    } else {
-        Err(format!("{record:?} {how}, and its author could forget it"))
+    fn remembered(&self, cluster: &Cluster, record: &Record, how: &str) -> Result<(), String> {
+        let Some(author) = cluster.author_of(record) else { return Ok(()) };
+        let durable = self.durable.get(&record.digest()).is_some() || cluster.is_durable(author, record);
+        if durable || cluster.is_controlled(author) {
+            Ok(())
+        } else {
+            Err(format!("{record:?} {how}, and its author could forget it"))
+        }
     }
 }

@@ -1,23 +1,54 @@
 //! What must hold, seen from outside the nodes: a node cannot certify itself.
 //!
 //! A [`Checker`] watches a run and says what was broken at any moment; what must hold
-//! once all is well is in the functions of [`settled`]. Each checker is a file here.
+//! once all is well is in the functions of [`settled`] and [`liveness`]. Each checker is
+//! a file here. Leases, jobs and rollouts will bring theirs.
+//!
+//! | checker | watches |
+//! |---|---|
+//! | [`Placement`] | starts: claim, specification, labels, capacity, trust |
+//! | [`Records`] | disks: nothing forged, rolled back, undeleted, from the future |
+//! | [`PromisesKept`] | answers: what was acknowledged is durable, and outlives a crash |
+//! | [`AuthorRemembers`] | others' disks and the wire: nothing that its author could forget |
+//! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
+//! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
+//! | [`Churn`] | moves, tables and bytes |
+//! | [`Liveness`] | the end: every slot has its one holder, all views are equal |
+//! | [`Readable`] | the wire: others can read it |
 
+mod calm;
+mod churn;
+mod deaths;
+mod knowledge;
+mod liars;
+pub mod liveness;
 mod memory;
+mod placement;
 mod promises;
 mod readable;
+mod reader;
+mod records;
 pub mod settled;
 
+pub use calm::Calm;
+pub use churn::Churn;
+pub use deaths::Deaths;
+pub use liars::WorkKept;
+pub use liveness::{Liveness, whole};
 pub use memory::AuthorRemembers;
+pub use placement::Placement;
 pub use promises::PromisesKept;
 pub use readable::Readable;
+pub(crate) use reader::Reader;
+pub use records::Records;
 pub use settled::{converged, gone, healthy, members_agree, placed};
 
 use crate::cluster::Cluster;
 use orbweave_core::Output;
 use orbweave_core::io::BatchId;
-use orbweave_model::Mono;
-use orbweave_state::record::Record;
+use orbweave_core::message::Message;
+use orbweave_model::wire::WireError;
+use orbweave_model::{Mono, NodeId};
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;
@@ -44,6 +75,15 @@ pub trait Checker {
 pub enum Observed<'a> {
     /// The node put this out.
     Output(&'a Output),
+    /// That output was a datagram, and this is what it says.
+    Said {
+        /// To whom.
+        to: NodeId,
+        /// What; or why nobody can read it.
+        message: &'a Result<Message, WireError>,
+    },
+    /// All is put out that the last input led to.
+    Settled,
     /// A batch became durable, with these records.
     Durable {
         /// Which.
@@ -60,6 +100,8 @@ pub enum Observed<'a> {
     },
     /// The node was started from what its disk holds.
     Started,
+    /// The node was asked to leave; what it does about that comes next.
+    Leaving,
     /// The power of the host went.
     Killed,
     /// The host stands still.
@@ -90,12 +132,42 @@ impl fmt::Display for Violation {
 
 /// Those that watch every run.
 pub fn always() -> Vec<Box<dyn Checker>> {
-    vec![Box::<PromisesKept>::default(), Box::new(AuthorRemembers), Box::new(Readable)]
+    vec![
+        Box::<Placement>::default(),
+        Box::<Records>::default(),
+        Box::<PromisesKept>::default(),
+        Box::<AuthorRemembers>::default(),
+        Box::<WorkKept>::default(),
+        Box::<Deaths>::default(),
+        Box::<Churn>::default(),
+        Box::new(Readable),
+    ]
+}
+
+/// Those that watch a run which ends healed and settled: [`always`], and what must hold
+/// in the end.
+pub fn with_an_end() -> Vec<Box<dyn Checker>> {
+    let mut checkers = always();
+    checkers.push(Box::new(Liveness));
+    checkers
 }
 
 impl Cluster {
     /// Shows every checker what happened at a host.
     pub(crate) fn observe(&mut self, host: usize, event: &Observed<'_>) {
+        let mut calm = std::mem::take(&mut self.calm);
+        calm.observe(self, host, event);
+        self.calm = calm;
+        if self.checkers.is_empty() {
+            return;
+        }
+        self.show(host, event);
+        if let Observed::Output(Output::Datagram { to, bytes }) = event {
+            self.show(host, &Observed::Said { to: *to, message: &Message::decode(bytes) });
+        }
+    }
+
+    fn show(&mut self, host: usize, event: &Observed<'_>) {
         let mut checkers = std::mem::take(&mut self.checkers);
         for checker in &mut checkers {
             if let Err(words) = checker.observe(self, host, event) {
@@ -122,16 +194,5 @@ impl Cluster {
             let at_ms = self.time.since(Mono(0)).as_millis() as u64;
             self.violations.push(Violation { at_ms, host, checker, words });
         }
-    }
-
-    /// Whether a host's disk holds this record, or one that superseded it.
-    pub fn is_durable(&self, i: usize, record: &Record) -> bool {
-        let held = self.hosts[i].disk.record(&orbweave_model::wire::encode(record.id()));
-        held.and_then(|bytes| self.read(bytes)).is_some_and(|held| !record.supersedes(&held))
-    }
-
-    /// A record of this mesh.
-    pub fn read(&self, bytes: &[u8]) -> Option<Record> {
-        Record::open(bytes, self.world.mesh, &*self.check).ok()
     }
 }

@@ -2,8 +2,6 @@
 
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
-use orbweave_core::Output;
-use orbweave_core::message::Message;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -15,7 +13,9 @@ impl Checker for Readable {
     }
 
     fn observe(&mut self, _: &Cluster, _: usize, event: &Observed<'_>) -> Result<(), String> {
-        let Observed::Output(Output::Datagram { bytes, .. }) = event else { return Ok(()) };
-        Message::decode(bytes).map(drop).map_err(|error| format!("it sends what nobody reads: {error}"))
+        match event {
+            Observed::Said { message: Err(error), .. } => Err(format!("it sends what nobody reads: {error}")),
+            _ => Ok(()),
+        }
     }
 }

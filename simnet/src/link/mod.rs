@@ -261,6 +261,11 @@ impl<P: Clone> Links<P> {
         self.cut.contains(&(from, to))
     }
 
+    /// Whether no direction is cut.
+    pub fn is_whole(&self) -> bool {
+        self.cut.is_empty()
+    }
+
     /// The connection between two ends is gone, and with it what its streams carried.
     pub fn reset(&mut self, a: u32, b: u32) {
         for (from, to) in [(a, b), (b, a)] {

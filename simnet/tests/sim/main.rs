@@ -1,5 +1,7 @@
 //! What a mesh promises, over seeds.
 
+mod adversaries;
+mod checkers;
 mod convergence;
 mod crash;
 mod hostile;

@@ -1,0 +1,68 @@
+//! What a host knows, by what is on its disk or on its way there.
+
+use super::reader::disk_key;
+use crate::cluster::Cluster;
+use orbweave_core::WorkloadSpec;
+use orbweave_core::claim::Claim;
+use orbweave_model::{NodeId, Wall};
+use orbweave_state::record::RecordKind;
+use orbweave_trust::{Authority, Genesis, Roles};
+
+impl Cluster {
+    /// Who may do what, as a host has heard.
+    pub(super) fn authority_at(&self, i: usize) -> Option<Authority> {
+        let (mesh, genesis) = Genesis::verify(&self.world.genesis, None, &*self.check).ok()?;
+        let mut authority = Authority::new(mesh, genesis);
+        for bytes in self.hosts[i].disk.about(RecordKind::TRUST, None) {
+            if let Some(record) = self.read(bytes) {
+                let _ = authority.apply(record.body(), &*self.check);
+            }
+        }
+        Some(authority)
+    }
+
+    /// The specification of a workload that holds for a host: the highest generation,
+    /// then reading, then author, of those that may operate.
+    pub(super) fn desired_at(&self, i: usize, name: &str, authority: &Authority) -> Option<WorkloadSpec> {
+        let records = self.hosts[i].disk.about(RecordKind::WORKLOAD, Some(name)).into_iter();
+        let entitled = records
+            .filter_map(|bytes| self.read(bytes))
+            .filter(|record| authority.was_entrusted(&record.id().author, Roles::OPERATE));
+        let specs = entitled.filter_map(|record| {
+            let spec = WorkloadSpec::decode(record.body()).ok()?;
+            Some((spec.generation, record.hlc(), record.id().author, spec))
+        });
+        specs.max_by_key(|(generation, hlc, author, _)| (*generation, *hlc, *author)).map(|(.., spec)| spec)
+    }
+
+    /// What others claim of a workload, as a host has heard.
+    pub(super) fn rivals_at(&self, i: usize, name: &str) -> Vec<(NodeId, Claim)> {
+        let records = self.hosts[i].disk.about(RecordKind::CLAIM, Some(name)).into_iter();
+        let claims = records.filter_map(|bytes| {
+            let record = self.read(bytes)?;
+            Some((NodeId::from(record.id().author), Claim::decode(record.body()).ok()?))
+        });
+        claims.filter(|(holder, _)| *holder != self.hosts[i].id).collect()
+    }
+
+    /// What a host's own disk says that it claims of a workload: what would be left of
+    /// it if the power went now.
+    pub(super) fn durable_claim(&self, i: usize, name: &str) -> Option<Claim> {
+        let key = disk_key(RecordKind::CLAIM, name, self.hosts[i].id.into());
+        let record = self.read(self.hosts[i].disk.record(&key)?)?;
+        Claim::decode(record.body()).ok()
+    }
+
+    /// What a host said last that it claims of a workload, durable or not.
+    pub(super) fn last_claim(&self, i: usize, name: &str) -> Option<Claim> {
+        let key = disk_key(RecordKind::CLAIM, name, self.hosts[i].id.into());
+        let record = self.read(self.hosts[i].disk.newest(&key)?)?;
+        Claim::decode(record.body()).ok()
+    }
+
+    /// A host's wall clock, as its node corrects it.
+    pub(super) fn corrected(&self, i: usize) -> Wall {
+        let wall = self.hosts[i].now(self.time).wall;
+        self.hosts[i].node.as_ref().map_or(wall, |node| node.corrected(wall))
+    }
+}

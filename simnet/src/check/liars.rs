@@ -1,0 +1,133 @@
+//! Nobody takes more than the rules give.
+//!
+//! A member that lies may claim any slot, and by `reconcile` its claim may win: results
+//! that must be right in spite of a lying host need several hosts, as SECURITY.md says.
+//! What is promised, and checked here, is that this is its whole share. A host that
+//! does not lie gives up a slot that it runs for one of these reasons alone:
+//!
+//! - it was asked to leave, or its own key was revoked;
+//! - an operator deleted the workload, scaled it below the slot, or asked for labels that
+//!   the host lacks; or the release is trusted no more;
+//! - a claim on that very slot, signed by its holder and on this host's disk, is said to
+//!   run and comes before its own by the workload's rule.
+//!
+//! So one liar is one rival a slot: it cannot speak for others, nor stop what it does
+//! not claim to run. That also is what makes a loser wait for its winner, and lets the
+//! winner stay.
+
+use super::{Checker, Observed};
+use crate::cluster::Cluster;
+use orbweave_core::Output;
+use orbweave_core::claim::{Claim, ClaimRange};
+use orbweave_core::io::Write;
+use orbweave_model::{NodeId, Wall};
+use orbweave_scheduler::rivals::{Phase, Reconcile};
+use orbweave_state::record::RecordKind;
+use orbweave_trust::{Release, RollbackGuard};
+use std::collections::BTreeSet;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct WorkKept {
+    /// Slots that were given up by what the node is just putting out: with their claim.
+    waiting: Vec<(String, u32, ClaimRange)>,
+    leaving: BTreeSet<usize>,
+}
+
+impl Checker for WorkKept {
+    fn name(&self) -> &'static str {
+        "work-kept"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
+        match event {
+            Observed::Leaving => drop(self.leaving.insert(host)),
+            Observed::Started => drop(self.leaving.remove(&host)),
+            Observed::Output(Output::Persist { writes, .. }) => self.note_losses(cluster, host, writes),
+            Observed::Settled if !self.waiting.is_empty() => {
+                for (name, slot, claim) in std::mem::take(&mut self.waiting) {
+                    if !cluster.is_controlled(host) && !self.leaving.contains(&host) {
+                        self.judge(cluster, host, &name, slot, &claim)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl WorkKept {
+    /// Compares each claim of a host with its last one.
+    fn note_losses(&mut self, cluster: &Cluster, host: usize, writes: &[Write]) {
+        let mut last: Option<(String, Claim)> = None;
+        for write in writes {
+            if let Write::PutRecord { value, .. } = write
+                && let Some(record) = cluster.read(value)
+                && record.id().kind == RecordKind::CLAIM
+                && cluster.author_of(&record) == Some(host)
+                && let Ok(claim) = Claim::decode(record.body())
+            {
+                let name = record.id().key.clone();
+                let before = match last.take() {
+                    Some((of, claim)) if of == name => claim,
+                    _ => cluster.last_claim(host, &name).unwrap_or_default(),
+                };
+                for range in before.ranges.iter().filter(|range| range.phase == Phase::Running) {
+                    let lost = |slot: &u32| claim.at(*slot).is_none_or(|now| now.phase == Phase::Draining);
+                    let lost = (range.slots.start..range.slots.end).filter(lost);
+                    self.waiting.extend(lost.map(|slot| (name.clone(), slot, *range)));
+                }
+                last = Some((name, claim));
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        cluster: &Cluster,
+        host: usize,
+        name: &str,
+        slot: u32,
+        mine: &ClaimRange,
+    ) -> Result<(), String> {
+        let me = cluster.hosts[host].id;
+        let Some(authority) = cluster.authority_at(host) else { return Ok(()) };
+        if authority.is_revoked(&me.into()) {
+            return Ok(());
+        }
+        let Some(spec) = cluster.desired_at(host, name, &authority) else { return Ok(()) };
+        let labels = &cluster.hosts[host].options.labels;
+        if spec.deleted || slot >= spec.replicas || !spec.requires.matches(labels) {
+            return Ok(());
+        }
+        let now: Wall = cluster.corrected(host);
+        let guard = RollbackGuard::new();
+        if Release::verify(&spec.release, &authority, &guard, now, &*cluster.check).is_err() {
+            return Ok(());
+        }
+        let rule = spec.reconcile.unwrap_or_default();
+        let rivals = cluster.rivals_at(host, name);
+        let wins = |(holder, claim): &(NodeId, Claim)| {
+            let running = claim.at(slot).filter(|range| range.phase == Phase::Running);
+            let trusted = !authority.is_revoked(&(*holder).into());
+            trusted && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
+        };
+        if rivals.iter().any(wins) {
+            return Ok(());
+        }
+        Err(format!("it gives {name}/{slot} up, which it runs at epoch {}, for no reason", mine.epoch))
+    }
+}
+
+/// Whether one claim on a slot keeps it before another, as SCHEDULING.md says.
+fn comes_before(rule: Reconcile, one: (NodeId, &ClaimRange), other: (NodeId, &ClaimRange)) -> bool {
+    let ((a, one), (b, other)) = (one, other);
+    match rule {
+        Reconcile::KeepNewest => (one.epoch, one.score, a) > (other.epoch, other.score, b),
+        Reconcile::KeepOriginal => {
+            one.epoch < other.epoch || (one.epoch == other.epoch && (one.score, a) > (other.score, b))
+        }
+        Reconcile::BestScore => (one.score, one.epoch, a) > (other.score, other.epoch, b),
+    }
+}

@@ -1,0 +1,158 @@
+//! Nothing is started but what may run there, judged by what the host knew at that
+//! moment and by what its executor runs:
+//!
+//! - its claim on the slot is durable;
+//! - an operator asks for that slot, and for that very release;
+//! - the labels of the host satisfy what is required;
+//! - the publisher is entrusted and not revoked; a release that has expired runs only
+//!   where the host held a part of the workload before it did;
+//! - all that runs fits into what the host has. An instance that takes the place of
+//!   another of its slot is not counted twice, and not refused for needing more.
+
+use super::{Checker, Observed};
+use crate::cluster::Cluster;
+use orbweave_core::Output;
+use orbweave_core::claim::Claim;
+use orbweave_core::io::{Start, Write};
+use orbweave_model::{InstanceId, Resources, Wall, WorkloadName};
+use orbweave_state::record::RecordKind;
+use orbweave_trust::{Authority, Release, RollbackGuard};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub struct Placement {
+    /// Starts that are judged once the node has put all out.
+    waiting: Vec<Start>,
+    /// What each instance takes that an executor runs.
+    needs: BTreeMap<(usize, InstanceId), Resources>,
+    /// Since when, by its own clock, a host has held a part of a workload.
+    held_since: BTreeMap<(usize, String), Wall>,
+}
+
+impl Checker for Placement {
+    fn name(&self) -> &'static str {
+        "placement"
+    }
+
+    fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
+        match event {
+            Observed::Output(Output::Start(start)) => self.waiting.push(start.clone()),
+            Observed::Output(Output::Stop { instance }) => drop(self.needs.remove(&(host, *instance))),
+            Observed::Output(Output::Persist { writes, .. }) => self.note_claims(cluster, host, writes),
+            Observed::Killed => self.needs.retain(|(i, _), _| *i != host),
+            Observed::Settled if !self.waiting.is_empty() => {
+                for start in std::mem::take(&mut self.waiting) {
+                    if !cluster.is_controlled(host) {
+                        self.judge(cluster, host, &start).map_err(|why| {
+                            format!("{}/{} was started, and {why}", start.workload, start.slot)
+                        })?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Placement {
+    fn note_claims(&mut self, cluster: &Cluster, host: usize, writes: &[Write]) {
+        for write in writes {
+            if let Write::PutRecord { value, .. } = write
+                && let Some(record) = cluster.read(value)
+                && record.id().kind == RecordKind::CLAIM
+                && cluster.author_of(&record) == Some(host)
+                && let Ok(claim) = Claim::decode(record.body())
+            {
+                let key = (host, record.id().key.clone());
+                if claim.is_empty() {
+                    self.held_since.remove(&key);
+                } else {
+                    self.held_since.entry(key).or_insert_with(|| cluster.corrected(host));
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, cluster: &Cluster, host: usize, start: &Start) -> Result<(), String> {
+        let (name, slot) = (start.workload.as_str(), start.slot);
+        if cluster.durable_claim(host, name).is_none_or(|claim| claim.at(slot).is_none()) {
+            return Err("no claim of this host on it is durable".into());
+        }
+        let authority = cluster.authority_at(host).ok_or("the genesis document cannot be read")?;
+        let spec = cluster.desired_at(host, name, &authority).ok_or("no operator asked for it")?;
+        if spec.deleted || slot >= spec.replicas {
+            return Err(format!("what holds is {} replicas, deleted: {}", spec.replicas, spec.deleted));
+        }
+        if start.release.bytes() != spec.release {
+            return Err("another release is asked for".into());
+        }
+        if let Some(unmet) = spec.requires.first_unmet(&cluster.hosts[host].options.labels) {
+            return Err(format!("the labels of this host do not satisfy `{unmet}`"));
+        }
+        self.trusted(cluster, host, start, &authority)?;
+        let need = Resources { instances: spec.need.instances.max(1), ..spec.need };
+        self.needs.insert((host, start.instance), need);
+        self.fits(cluster, host, &start.workload, slot, start.instance)
+    }
+
+    fn trusted(
+        &self,
+        cluster: &Cluster,
+        host: usize,
+        start: &Start,
+        authority: &Authority,
+    ) -> Result<(), String> {
+        let (now, bytes) = (cluster.corrected(host), start.release.bytes());
+        Release::verify_for_resume(bytes, authority, &RollbackGuard::new(), now, &*cluster.check)
+            .map_err(|why| why.to_string())?;
+        let expires = start.release.statement().expires;
+        let held = self.held_since.get(&(host, start.workload.as_str().to_owned()));
+        if now > expires && held.is_none_or(|since| *since > expires) {
+            return Err("its release had expired when this host took it on".into());
+        }
+        Ok(())
+    }
+
+    /// Whether all slots that run on a host fit, if this instance is the first of its own.
+    fn fits(
+        &self,
+        cluster: &Cluster,
+        host: usize,
+        workload: &WorkloadName,
+        slot: u32,
+        instance: InstanceId,
+    ) -> Result<(), String> {
+        let Host { capacity, running } = Host::of(cluster, host);
+        let same = |(id, other, n): &(InstanceId, &WorkloadName, u32)| {
+            *id != instance && *other == workload && *n == slot
+        };
+        if running.iter().any(same) {
+            return Ok(());
+        }
+        let (mut seen, mut taken) = (BTreeSet::new(), Resources::default());
+        for (id, workload, slot) in running.iter().rev() {
+            if seen.insert((*workload, *slot))
+                && let Some(need) = self.needs.get(&(host, *id))
+            {
+                taken = taken.plus(need);
+            }
+        }
+        if capacity.fits(&taken) { Ok(()) } else { Err(format!("{taken:?} do not fit into {capacity:?}")) }
+    }
+}
+
+/// What a host has, and the slots that its executor runs.
+struct Host<'a> {
+    capacity: Resources,
+    running: Vec<(InstanceId, &'a WorkloadName, u32)>,
+}
+
+impl<'a> Host<'a> {
+    fn of(cluster: &'a Cluster, host: usize) -> Self {
+        let host = &cluster.hosts[host];
+        let running = host.instances.iter().map(|(id, i)| (*id, &i.workload, i.slot)).collect();
+        Self { capacity: host.options.capacity, running }
+    }
+}
