@@ -1,6 +1,10 @@
 //! Those who mean harm: strangers, and members that lie. Each is a file of its own
 //! here; this is what the engine asks of it.
 
+mod draw;
+
+pub use draw::{LIARS, STRANGERS, draw};
+
 use crate::cluster::Cluster;
 use crate::step::Due;
 use orbweave_core::Output;
@@ -33,6 +37,13 @@ impl Cluster {
     pub fn admit_adversary(&mut self, adversary: Box<dyn Adversary>) {
         self.adversaries.push(Some(adversary));
         self.queue.put(self.time, Due::Adversary(self.adversaries.len() - 1));
+    }
+
+    /// Everybody hostile goes. Gives the hosts that were under their control.
+    pub fn banish_adversaries(&mut self) -> Vec<usize> {
+        let controlled = (0..self.hosts.len()).filter(|i| self.is_controlled(*i)).collect();
+        self.adversaries.iter_mut().for_each(|adversary| *adversary = None);
+        controlled
     }
 
     pub(crate) fn wake_adversary(&mut self, which: usize) {
