@@ -14,6 +14,7 @@ use crate::queue::Queue;
 use crate::shelf::Shelf;
 use crate::step::Due;
 use crate::trace::Trace;
+use crate::transfer::Transfers;
 use crate::world::World;
 use orbweave_model::{Hash, Mono, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,7 @@ pub struct Cluster {
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) gossip: Gossip,
     pub(crate) shelf: Shelf,
+    pub(crate) transfers: Transfers,
     pub(crate) queue: Queue<Due>,
     pub(crate) events: u64,
     pub(crate) commands: u64,
@@ -94,7 +96,7 @@ impl Cluster {
         let mut links = Links::new(dice.child(luck::LINKS).roll(), topology);
         links.weather = faults.weather;
         let make = |(i, options): (usize, HostOptions)| {
-            let name = format!("node-{i}");
+            let name = options.name.clone().unwrap_or_else(|| format!("node-{i}"));
             let (key, certificate) = (world.node_key(&name), world.certificate(&name, options.certified_ago));
             Host::new(name, key, certificate, dice.child(luck::HOSTS).child(i as u64), options)
         };
@@ -116,6 +118,7 @@ impl Cluster {
             links,
             streams: BTreeMap::new(),
             shelf: Shelf::default(),
+            transfers: Transfers::default(),
             queue: Queue::default(),
             events: 0,
             commands: 0,
@@ -133,6 +136,11 @@ impl Cluster {
     pub fn watched_by(mut self, checkers: Vec<Box<dyn Checker>>) -> Self {
         self.checkers = checkers;
         self
+    }
+
+    /// Watches with this checker too from now on.
+    pub fn watched_also_by(&mut self, checker: Box<dyn Checker>) {
+        self.checkers.push(checker);
     }
 
     /// Virtual time since the beginning.
@@ -177,9 +185,18 @@ impl Cluster {
 
     /// Lets this much time pass.
     pub fn run(&mut self, duration: Duration) {
-        let end = self.time + duration;
+        self.run_until(self.time + duration);
+    }
+
+    /// Lets time pass until then.
+    pub fn run_until(&mut self, end: Mono) {
         while self.step(end) {}
-        self.time = end;
+        self.time = self.time.max(end);
+    }
+
+    /// The number of the host with this name.
+    pub fn host_named(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name == name)
     }
 
     /// Runs until this holds, at most for `limit`; says how long it took.

@@ -149,6 +149,11 @@ impl Node {
                 return;
             }
         }
+        // A session has one cutoff for both sides; a rumour has none, and what some have
+        // dropped already would circulate among clocks that differ.
+        if self.store.expires(&record).is_some_and(|end| end <= self.wall()) {
+            return;
+        }
         let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.hlc.observe(record.hlc());

@@ -3,9 +3,11 @@
 
 mod liar;
 pub(crate) mod mutate;
+mod names;
 mod stranger;
 
 pub use liar::{LIES, Liar, Lie};
+pub use names::{LIARS, STRANGERS, by_name};
 pub use stranger::{NOISES, Noise, Stranger};
 
 use crate::cluster::Cluster;
@@ -66,6 +68,13 @@ impl Cluster {
         self.liars.extend((0..self.hosts.len()).filter(|i| adversary.controls(*i)));
         self.adversaries.push(Some(adversary));
         self.queue.put(self.time, Due::Adversary(self.adversaries.len() - 1));
+    }
+
+    /// Everybody hostile goes. Gives the hosts that were under their control.
+    pub fn banish_adversaries(&mut self) -> Vec<usize> {
+        let controlled = (0..self.hosts.len()).filter(|i| self.is_controlled(*i)).collect();
+        self.adversaries.iter_mut().for_each(|adversary| *adversary = None);
+        controlled
     }
 
     pub(crate) fn wake_adversary(&mut self, which: usize) {
