@@ -8,7 +8,7 @@ use crate::message::{Answer, Load, Message, Offer};
 use crate::node::Node;
 use crate::placing::per_replica;
 use crate::records::Promise;
-use orbweave_model::{Hash, InstanceId, Mono, NodeId, Resources, WorkloadName};
+use orbweave_model::{Hash, InstanceId, Mono, NodeId, PublicKey, Resources, WorkloadName};
 use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rivals::{self, Phase};
 use orbweave_state::record::RecordKind;
@@ -39,6 +39,7 @@ pub(crate) struct Run {
     pub run_key: Hash,
     pub generation: u64,
     pub component: Hash,
+    pub publisher: PublicKey,
     pub stage: Stage,
     pub since: Mono,
 }
@@ -239,6 +240,10 @@ impl Node {
         {
             return Some(format!("its release is no longer accepted: {why}"));
         }
+        // What runs may be of an older generation, which nobody wants any more.
+        if held.current.as_ref().is_some_and(|run| self.authority.is_revoked(&run.publisher)) {
+            return Some("the publisher of what runs was revoked".to_owned());
+        }
         let holdings = self.holdings(name, slot);
         let keeper = rivals::keeper(desired.rule(), &holdings)?;
         // The loser goes on until the winner answers.
@@ -249,7 +254,8 @@ impl Node {
     fn run_what_is_wanted(&mut self, key: &Key) {
         let Some(desired) = self.desired.get(&key.0) else { return };
         let Ok(release) = &desired.release else { return };
-        let (run_key, component) = (desired.run_key, release.statement().blake3);
+        let (run_key, statement) = (desired.run_key, release.statement());
+        let (component, publisher) = (statement.blake3, statement.publisher);
         let generation = desired.spec.generation;
         let Some(held) = self.held.get_mut(key) else { return };
         // A generation that changes nothing for an instance leaves it alone.
@@ -268,7 +274,8 @@ impl Node {
         self.own_changed = true;
         let instance = InstanceId(self.instances);
         let since = self.now.mono;
-        held.coming = Some(Run { instance, run_key, generation, component, stage: Stage::Fetching, since });
+        let stage = Stage::Fetching;
+        held.coming = Some(Run { instance, run_key, generation, component, publisher, stage, since });
         if let Some(old) = old {
             self.outputs.push_back(Output::Stop { instance: old.instance });
         }

@@ -17,6 +17,8 @@ pub(super) struct Ledger {
     pub gone: BTreeSet<usize>,
     /// Hosts whose key is revoked.
     pub revoked: BTreeSet<usize>,
+    /// Hosts that said goodbye, and in which life.
+    pub left: BTreeSet<(usize, u32)>,
     /// Revocations that the roots signed.
     pub revocations: Vec<Vec<u8>>,
 }
@@ -105,7 +107,10 @@ impl Stage {
         let now_ms = BEGIN.0 + self.at_ms();
         let host = &mut self.cluster.hosts[i];
         match action {
-            Action::Leave(_) if host.is_up() => self.cluster.feed(i, Input::Leave),
+            Action::Leave(_) if host.is_up() => {
+                self.ledger.left.insert((i, host.life));
+                self.cluster.feed(i, Input::Leave);
+            }
             Action::FillDisk(_) => host.disk_full = true,
             Action::FreeDisk(_) => host.disk_full = false,
             Action::SlowDisk { ms: 0, .. } => host.slow_disk = None,
