@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_placer_is_who_is_among_the_first_that_fit() {
-        let fits = |node: NodeId| node.0[0] % 3 != 0;
+        let fits = |node: NodeId| !node.0[0].is_multiple_of(3);
         for slot in 0..50 {
             let first = placers("w", slot, nodes(40).filter(|&n| fits(n)), 2);
             let said = nodes(40).filter(|&n| fits(n) && is_placer(n, "w", slot, nodes(40), 2, fits));

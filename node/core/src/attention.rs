@@ -13,8 +13,10 @@ pub(crate) const SETTLE: Duration = Duration::from_secs(4);
 pub(crate) const SETTLE_ALONE: Duration = Duration::from_secs(1);
 /// The same for a node that was held for dead.
 pub(crate) const SETTLE_RENEWED: Duration = Duration::from_secs(2);
-/// Each workload is looked at within so many ticks, also if nothing seems to have changed.
-const SWEEP_TICKS: usize = 30;
+/// Between two looks at a share of all workloads, whether or not anything changed.
+const SWEEP: Duration = Duration::from_secs(10);
+/// Shares in which all are looked at: within five minutes.
+const SHARES: usize = 30;
 
 impl Node {
     /// Places nothing for a while: what this node believes of others is not worth much yet.
@@ -46,12 +48,16 @@ impl Node {
 
     /// A share of all workloads, in turn.
     pub(crate) fn sweep(&mut self) {
-        let share = self.desired.len().div_ceil(SWEEP_TICKS);
+        if self.now.mono < self.next_sweep {
+            return;
+        }
+        self.next_sweep = self.now.mono + SWEEP;
+        let share = self.desired.len().div_ceil(SHARES);
         let after = self.swept.take();
         let from = after.as_ref().map_or(Unbounded, Excluded);
         let names = self.desired.range::<WorkloadName, _>((from, Unbounded)).map(|(name, _)| name);
         let names: Vec<WorkloadName> = names.take(share).cloned().collect();
-        // At the end it begins anew with the next tick.
+        // At the end it begins anew with the next share.
         self.swept = names.last().cloned();
         self.dirty.extend(names);
     }

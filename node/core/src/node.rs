@@ -136,6 +136,8 @@ pub struct Node {
     pub(crate) nodes: BTreeMap<NodeId, NodeInfo>,
     pub(crate) certificates: BTreeMap<NodeId, Certificate>,
     pub(crate) desired: BTreeMap<WorkloadName, Desired>,
+    /// Workloads whose release is not accepted here.
+    pub(crate) refused: BTreeSet<WorkloadName>,
     /// Claims on at least one slot.
     pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Claim>>,
     /// The same by holder.
@@ -172,6 +174,7 @@ pub struct Node {
     pub(crate) dirty: BTreeSet<WorkloadName>,
     /// The last workload that the sweep came by.
     pub(crate) swept: Option<WorkloadName>,
+    pub(crate) next_sweep: Mono,
     pub(crate) writes: Vec<Write>,
     pub(crate) staged: Vec<Staged>,
     pub(crate) own_changed: bool,
@@ -257,6 +260,7 @@ impl Node {
             nodes: BTreeMap::new(),
             certificates: BTreeMap::from([(me, certificate)]),
             desired: BTreeMap::new(),
+            refused: BTreeSet::new(),
             claims: BTreeMap::new(),
             claimed_by: BTreeMap::new(),
             membership,
@@ -283,6 +287,7 @@ impl Node {
             leaving: false,
             dirty: BTreeSet::new(),
             swept: None,
+            next_sweep: now.mono,
             writes: Vec::new(),
             staged: Vec::new(),
             own_changed: true,

@@ -53,10 +53,8 @@ impl Node {
         let Ok(release) = &desired.release else { return };
         let statement = release.statement();
         let (hash, size) = (statement.blake3, statement.size);
-        match self.ahead.get(&hash) {
-            Some(Ahead::Again(at)) if *at <= self.now.mono => {}
-            None => {}
-            Some(_) => return,
+        if self.ahead.contains_key(&hash) {
+            return;
         }
         let runs = |slot| self.holdings(name, slot).iter().any(|h| h.phase == Phase::Running);
         if self.held_here(name) > 0
@@ -95,9 +93,22 @@ impl Node {
         }
     }
 
-    /// Forgets components that no workload names any more.
+    /// Components that no workload names any more need not be there.
+    pub(crate) fn forget_components(&mut self) {
+        if !self.ahead.is_empty() {
+            let wanted = self.components();
+            self.ahead.retain(|hash, _| wanted.contains(hash));
+        }
+    }
+
+    /// Looks again at whom a component could not be fetched for.
     pub(crate) fn tick_standby(&mut self) {
-        let wanted = self.components();
-        self.ahead.retain(|hash, _| wanted.contains(hash));
+        let now = self.now.mono;
+        let due = self.ahead.iter().filter(|(_, ahead)| matches!(ahead, Ahead::Again(at) if *at <= now));
+        for hash in due.map(|(hash, _)| *hash).collect::<Vec<_>>() {
+            self.ahead.remove(&hash);
+            let of = |d: &Desired| d.release.as_ref().is_ok_and(|r| r.statement().blake3 == hash);
+            self.dirty.extend(self.desired.iter().filter(|(_, d)| of(d)).map(|(name, _)| name.clone()));
+        }
     }
 }

@@ -42,6 +42,8 @@ impl Node {
         self.dirty.insert(name.clone());
         let Some((spec, hlc, _)) = best else {
             self.desired.remove(name);
+            self.refused.remove(name);
+            self.forget_components();
             return;
         };
         let known = self.desired.get(name);
@@ -63,8 +65,15 @@ impl Node {
         }
         let (deleted, generation, replicas) = (spec.deleted, spec.generation, spec.replicas);
         let refusal = release.as_ref().err().filter(|_| !deleted).cloned();
+        if release.is_err() && !deleted {
+            self.refused.insert(name.clone());
+        } else {
+            self.refused.remove(name);
+        }
         let desired = Desired { run_key: spec.run_key(), spec, hlc, release };
-        self.desired.insert(name.clone(), desired);
+        if self.desired.insert(name.clone(), desired).is_some() {
+            self.forget_components();
+        }
         if before != Some((generation, hlc)) {
             self.notify(if deleted {
                 Event::new(EventKind::WorkloadDeleted, format!("{name} is deleted")).of(name)
@@ -84,8 +93,7 @@ impl Node {
     /// Looks again at releases that were refused: one whose time has come, or whose
     /// publisher was entrusted meanwhile, is accepted.
     pub(crate) fn tick_releases(&mut self) {
-        let refused = self.desired.iter().filter(|(_, d)| d.release.is_err() && !d.spec.deleted);
-        for name in refused.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        for name in self.refused.clone() {
             self.review_workload(&name);
         }
     }
