@@ -154,7 +154,7 @@ pub struct Expectation {
 
 /// What may be expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum Expect {
     /// Every slot of a workload has one holder, which runs, and all nodes agree on it.
     Placed {
