@@ -226,7 +226,7 @@ impl Stage {
     }
 
     fn delete(&mut self, workload: &str, node: &str) -> bool {
-        if !self.ledger.workloads.get(workload).is_some_and(|spec| !spec.deleted) {
+        if self.ledger.workloads.get(workload).is_none_or(|spec| spec.deleted) {
             return false;
         }
         let Some(i) = self.entry(node) else { return false };
