@@ -19,8 +19,9 @@ type Slot = (String, u32);
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct PromisesKept {
-    /// The slot of each offer, by placer and number.
-    offers: BTreeMap<(usize, u64), Slot>,
+    /// The slots of each offer, by placer, candidate and number: a placer that starts anew
+    /// counts from the beginning, and answers to its offers of before may still come.
+    offers: BTreeMap<(usize, NodeId, u64), BTreeSet<Slot>>,
     /// Slots whose claim was durable at some time, by host.
     claimed: BTreeMap<usize, BTreeSet<Slot>>,
     /// The newest that each host acknowledged, by identity.
@@ -79,15 +80,17 @@ impl PromisesKept {
     fn said(&mut self, cluster: &Cluster, host: usize, to: NodeId, message: &Message) -> Result<(), String> {
         match message {
             Message::Offer(offer) => {
-                self.offers.insert((host, offer.id), (offer.workload.as_str().to_owned(), offer.slot));
+                let slot = (offer.workload.as_str().to_owned(), offer.slot);
+                self.offers.entry((host, to, offer.id)).or_default().insert(slot);
             }
             Message::Answer(answer) if answer.verdict == Verdict::Fits => {
                 let placer = cluster.host_of(&to).filter(|placer| !cluster.is_controlled(*placer));
-                let Some(slot) = placer.and_then(|placer| self.offers.get(&(placer, answer.id))) else {
+                let me = cluster.hosts[host].id;
+                let Some(slots) = placer.and_then(|placer| self.offers.get(&(placer, me, answer.id))) else {
                     return Ok(());
                 };
-                if !self.claimed.get(&host).is_some_and(|claimed| claimed.contains(slot)) {
-                    return Err(format!("it said that it takes {slot:?}, and its claim is not durable"));
+                if self.claimed.get(&host).is_none_or(|claimed| claimed.is_disjoint(slots)) {
+                    return Err(format!("it said that it takes {slots:?}, and its claim is not durable"));
                 }
             }
             _ => {}

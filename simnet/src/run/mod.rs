@@ -65,6 +65,7 @@ pub struct Run {
     schedule: Schedule,
     checkers: Option<Vec<Box<dyn Checker>>>,
     tell_all: bool,
+    until_broken: bool,
 }
 
 impl Run {
@@ -75,7 +76,13 @@ impl Run {
 
     /// The run of a schedule; the seed gives what the schedule leaves open.
     pub fn of(schedule: Schedule, seed: u64) -> Self {
-        Self { seed, schedule: schedule.with_random_faults(seed), checkers: None, tell_all: false }
+        Self {
+            seed,
+            schedule: schedule.with_random_faults(seed),
+            checkers: None,
+            tell_all: false,
+            until_broken: false,
+        }
     }
 
     /// Watches with these checkers, in the place of those that always watch.
@@ -86,6 +93,12 @@ impl Run {
     /// Keeps everything that nodes tell for the report's story.
     pub fn telling_all(self) -> Self {
         Self { tell_all: true, ..self }
+    }
+
+    /// Ends with the first event after something was broken, and heals nothing then:
+    /// enough for whoever asks again and again whether it fails.
+    pub fn until_broken(self) -> Self {
+        Self { until_broken: true, ..self }
     }
 
     /// What will happen.
@@ -105,16 +118,20 @@ impl Run {
     }
 
     fn run(self) -> Report {
-        let Self { seed, schedule, checkers, tell_all } = self;
+        let Self { seed, schedule, checkers, tell_all, until_broken } = self;
         let mut cluster = boot::cluster(&schedule, seed);
         if let Some(checkers) = checkers {
             cluster = cluster.watched_by(checkers);
         }
         let measured = Rc::new(RefCell::new(Measured::of(&schedule, tell_all)));
         cluster.watched_also_by(Box::new(Watch(measured.clone())));
-        let mut stage = Stage { cluster, ledger: Ledger::default(), measured, broken: Vec::new() };
+        let (ledger, broken) = (Ledger::default(), Vec::new());
+        let mut stage = Stage { cluster, ledger, measured, broken, until_broken };
         boot::start_all(&mut stage.cluster, &schedule);
         stage.first_phase(&schedule, seed);
+        if stage.is_over() {
+            return stage.report(schedule, seed, None, None);
+        }
         stage.heal(&schedule);
         let limit = schedule.converge_within_s.map_or(CONVERGE_WITHIN, Duration::from_secs);
         let outcome = stage.converge(limit);
@@ -133,9 +150,15 @@ struct Stage {
     measured: Rc<RefCell<Measured>>,
     /// What was expected and did not hold.
     broken: Vec<Violation>,
+    until_broken: bool,
 }
 
 impl Stage {
+    /// Whether nothing more need be known.
+    fn is_over(&self) -> bool {
+        self.until_broken && !(self.cluster.violations().is_empty() && self.broken.is_empty())
+    }
+
     fn at_ms(&self) -> u64 {
         self.cluster.time().as_millis() as u64
     }
@@ -161,6 +184,9 @@ impl Stage {
         let mut victims = crate::dice::Dice::new(seed).child(KILLS);
         let mut back: std::collections::VecDeque<(u64, usize)> = std::collections::VecDeque::new();
         for (at, item) in agenda {
+            if self.is_over() {
+                return;
+            }
             while let Some(&(when, host)) = back.front().filter(|(when, _)| *when <= at) {
                 back.pop_front();
                 self.run_to(when);

@@ -1,5 +1,6 @@
 //! Drawn runs, scenario files, and the traces of ten seeds.
 
+mod faults;
 mod scenarios;
 
 use orbweave_simnet::{FaultOptions, Run, RunOptions, Schedule};

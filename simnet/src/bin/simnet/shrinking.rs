@@ -16,7 +16,7 @@ pub fn run(seed: u64, options: &RunOptions) -> Result<bool, String> {
         let mut early = schedule.clone();
         early.events.retain(|event| event.at_ms <= at_ms);
         (early.faults_s, early.converge_within_s) = (at_ms.div_ceil(1_000), Some(0));
-        if Run::of(early.clone(), seed).execute().failure() == Some(&failure) {
+        if Run::of(early.clone(), seed).until_broken().execute().failure() == Some(&failure) {
             schedule = early;
         }
     }
@@ -30,7 +30,7 @@ pub fn run(seed: u64, options: &RunOptions) -> Result<bool, String> {
             candidate.hosts.len()
         ));
         bar.tick();
-        Run::of(candidate.clone(), seed).execute().failure() == Some(&failure)
+        Run::of(candidate.clone(), seed).until_broken().execute().failure() == Some(&failure)
     });
     bar.finish_and_clear();
     small.name = format!("seed-{seed}-{failure}");
