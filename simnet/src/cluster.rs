@@ -14,6 +14,7 @@ use crate::queue::Queue;
 use crate::shelf::Shelf;
 use crate::step::Due;
 use crate::trace::Trace;
+use crate::transfer::Transfers;
 use crate::world::World;
 use orbweave_model::{Hash, Mono, NodeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,12 +49,15 @@ pub struct Cluster {
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) gossip: Gossip,
     pub(crate) shelf: Shelf,
+    pub(crate) transfers: Transfers,
     pub(crate) queue: Queue<Due>,
     pub(crate) events: u64,
     pub(crate) commands: u64,
     pub(crate) trace: Trace,
     pub(crate) checkers: Vec<Box<dyn Checker>>,
     pub(crate) violations: Vec<Violation>,
+    /// Whether nothing goes on after the first violation.
+    pub(crate) until_broken: bool,
     pub(crate) reader: Reader,
     pub(crate) calm: Calm,
     pub(crate) adversaries: Vec<Option<Box<dyn Adversary>>>,
@@ -94,7 +98,7 @@ impl Cluster {
         let mut links = Links::new(dice.child(luck::LINKS).roll(), topology);
         links.weather = faults.weather;
         let make = |(i, options): (usize, HostOptions)| {
-            let name = format!("node-{i}");
+            let name = options.name.clone().unwrap_or_else(|| format!("node-{i}"));
             let (key, certificate) = (world.node_key(&name), world.certificate(&name, options.certified_ago));
             Host::new(name, key, certificate, dice.child(luck::HOSTS).child(i as u64), options)
         };
@@ -116,12 +120,14 @@ impl Cluster {
             links,
             streams: BTreeMap::new(),
             shelf: Shelf::default(),
+            transfers: Transfers::default(),
             queue: Queue::default(),
             events: 0,
             commands: 0,
             trace: Trace::default(),
             checkers: check::always(),
             violations: Vec::new(),
+            until_broken: false,
             reader: Reader::default(),
             calm: Calm::default(),
             adversaries: Vec::new(),
@@ -133,6 +139,11 @@ impl Cluster {
     pub fn watched_by(mut self, checkers: Vec<Box<dyn Checker>>) -> Self {
         self.checkers = checkers;
         self
+    }
+
+    /// Watches with this checker too from now on.
+    pub fn watched_also_by(&mut self, checker: Box<dyn Checker>) {
+        self.checkers.push(checker);
     }
 
     /// Virtual time since the beginning.
@@ -177,9 +188,18 @@ impl Cluster {
 
     /// Lets this much time pass.
     pub fn run(&mut self, duration: Duration) {
-        let end = self.time + duration;
-        while self.step(end) {}
-        self.time = end;
+        self.run_until(self.time + duration);
+    }
+
+    /// Lets time pass until then.
+    pub fn run_until(&mut self, end: Mono) {
+        while !(self.until_broken && !self.violations.is_empty()) && self.step(end) {}
+        self.time = self.time.max(end);
+    }
+
+    /// The number of the host with this name.
+    pub fn host_named(&self, name: &str) -> Option<usize> {
+        self.hosts.iter().position(|host| host.name == name)
     }
 
     /// Runs until this holds, at most for `limit`; says how long it took.

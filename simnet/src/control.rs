@@ -12,6 +12,9 @@ use orbweave_state::membership::Timing;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Others that a host hears of when it starts: a ticket names about as many.
+const DISCOVERED: usize = 3;
+
 impl Cluster {
     /// Starts a host that is off, and tells it of the first host of its zone.
     pub fn join(&mut self, i: usize) {
@@ -73,7 +76,26 @@ impl Cluster {
         host.disk.crash();
         host.instances.clear();
         host.backlog.clear();
+        self.lose_transfers(i);
         self.lose_links(i);
+    }
+
+    /// Starts a host that is off, and lets it discover others that are up, as tickets,
+    /// mDNS and the like do in production.
+    pub fn boot(&mut self, i: usize) {
+        self.start(i);
+        self.discover(i);
+    }
+
+    /// A host hears of a few others that are up.
+    pub fn discover(&mut self, i: usize) {
+        let zone = &self.hosts[i].options.zone;
+        let mut others: Vec<usize> =
+            self.up().filter(|(k, host)| *k != i && host.options.zone == *zone).map(|(k, _)| k).collect();
+        self.hosts[i].dice.shuffle(&mut others);
+        for other in others.into_iter().take(DISCOVERED) {
+            self.introduce(i, other);
+        }
     }
 
     /// As [`Cluster::kill`], then starts it again after a while.
@@ -99,12 +121,14 @@ impl Cluster {
         self.arm(i);
     }
 
-    /// Nothing passes from one host to another; the other direction is left alone.
+    /// Nothing passes from one host to another; the other direction is left alone. Cuts
+    /// add up: as many mends undo them.
     pub fn cut(&mut self, from: usize, to: usize) {
-        if self.links.is_cut(from as u32, to as u32) {
+        let before = self.links.is_cut(from as u32, to as u32);
+        self.links.cut(from as u32, to as u32);
+        if before {
             return;
         }
-        self.links.cut(from as u32, to as u32);
         for (i, peer) in [(from, to as u32), (to, from as u32)] {
             if let Some(&life) = self.hosts[i].links.get(&peer) {
                 self.later(i, self.faults.notice_after, Job::Silent { peer, life });
@@ -112,7 +136,7 @@ impl Cluster {
         }
     }
 
-    /// Messages pass again from one host to another.
+    /// Takes one cut from one host to another away; messages pass again after the last.
     pub fn mend(&mut self, from: usize, to: usize) {
         let queue = &mut self.queue;
         let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
@@ -142,12 +166,13 @@ impl Cluster {
         self.links.weather = weather;
     }
 
-    /// What a host runs of a workload ends by itself.
-    pub fn fail_instances(&mut self, i: usize, workload: &str) {
+    /// What a host runs of a workload ends by itself; of all workloads if none is named.
+    pub fn fail_instances<'a>(&mut self, i: usize, workload: impl Into<Option<&'a str>>) {
         self.disturb();
+        let workload = workload.into();
+        let meant = |x: &crate::Instance| x.running && workload.is_none_or(|w| w == x.workload.as_str());
         let all = self.hosts[i].instances.iter();
-        let mine: Vec<_> =
-            all.filter(|(_, x)| x.running && x.workload.as_str() == workload).map(|(id, _)| *id).collect();
+        let mine: Vec<_> = all.filter(|(_, x)| meant(x)).map(|(id, _)| *id).collect();
         for instance in mine {
             self.hosts[i].instances.remove(&instance);
             let event = ExecutorEvent::Failed { reason: "it ended by itself".into() };

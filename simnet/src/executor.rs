@@ -16,7 +16,8 @@ pub struct ExecutorModel {
     pub compile_ns_per_byte: u64,
     /// Starting what is compiled: the least and the most.
     pub start: (Duration, Duration),
-    /// What a host sends of blobs, in bits a second, all transfers together.
+    /// What a host sends of blobs, in bits a second, all transfers together; they share
+    /// it evenly.
     pub uplink_bits_per_s: u64,
     /// What a host takes of blobs.
     pub downlink_bits_per_s: u64,
@@ -43,12 +44,6 @@ impl ExecutorModel {
     /// What this start takes.
     pub(crate) fn start(&self, dice: &mut Dice) -> Duration {
         dice.duration(self.start)
-    }
-
-    /// What a transfer of this size takes on its own.
-    pub(crate) fn transfer(&self, bytes: u64) -> Duration {
-        let rate = self.uplink_bits_per_s.min(self.downlink_bits_per_s).max(1);
-        Duration::from_micros(bytes.saturating_mul(8_000_000) / rate)
     }
 }
 

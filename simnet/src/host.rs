@@ -15,6 +15,8 @@ const EVENTS_KEPT: usize = 400;
 /// What a host is made of.
 #[derive(Debug, Clone)]
 pub struct HostOptions {
+    /// Its name; `node-` and its number if nothing is said.
+    pub name: Option<String>,
     /// Its labels.
     pub labels: Labels,
     /// What it has.
@@ -36,6 +38,7 @@ impl Default for HostOptions {
     fn default() -> Self {
         let capacity = Resources { cpu_milli: 8_000, memory_bytes: 8 << 30, instances: 64 };
         Self {
+            name: None,
             labels: Labels::default(),
             capacity,
             clock: ClockModel::default(),
@@ -88,6 +91,10 @@ pub struct Host {
     pub events: VecDeque<(Mono, Event)>,
     /// Its certificate, as it was last renewed.
     pub certificate: Vec<u8>,
+    /// What a batch takes at most on its disk, while that is slow.
+    pub slow_disk: Option<Duration>,
+    /// Whether its disk takes nothing more.
+    pub disk_full: bool,
     pub(crate) dice: Dice,
     pub(crate) booted: Mono,
     /// When its wake-up is due that counts; others are stale.
@@ -127,6 +134,8 @@ impl Host {
             replies: BTreeMap::new(),
             events: VecDeque::new(),
             certificate,
+            slow_disk: None,
+            disk_full: false,
             dice,
             booted: Mono(0),
             armed: None,

@@ -38,10 +38,16 @@ mod lookup;
 mod memo;
 mod network;
 mod outputs;
+#[cfg(feature = "plants")]
+pub mod plants;
 mod queue;
+pub mod run;
+pub mod schedule;
 mod shelf;
+pub mod shrink;
 mod step;
 mod trace;
+mod transfer;
 mod world;
 
 pub use clock::ClockModel;
@@ -53,4 +59,6 @@ pub use gossip::GossipModel;
 pub use host::{Host, HostOptions, Instance};
 pub use memo::Memo;
 pub use queue::Queue;
+pub use run::{Report, Run, RunOptions};
+pub use schedule::{FaultOptions, Schedule};
 pub use world::{BEGIN, World};

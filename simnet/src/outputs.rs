@@ -2,14 +2,17 @@
 
 use crate::cluster::Cluster;
 use crate::host::Instance;
-use crate::step::Job;
+use crate::step::{Due, Job};
+use crate::transfer::{Line, Ticket};
 use orbweave_core::io::Start;
 use orbweave_core::{ExecutorEvent, Output};
-use orbweave_model::{Hash, NodeId};
+use orbweave_model::{Hash, Mono, NodeId};
 use orbweave_trust::Release;
 
 /// What a process says when it cannot start here.
 const BROKEN: &str = "it cannot start here";
+/// Round trips of a fetch: the request, and the end of what was asked for.
+const FETCH_ROUND_TRIPS: u32 = 2;
 
 impl Cluster {
     pub(crate) fn carry_out(&mut self, i: usize, output: Output) {
@@ -30,10 +33,12 @@ impl Cluster {
                 let host = &mut self.hosts[i];
                 host.disk.write(&mut self.shelf, batch, writes);
                 // Batches are written one after the other.
-                let took = host.dice.duration(self.faults.disk.latency);
+                let (least, most) = self.faults.disk.latency;
+                let took = host.dice.duration((least, host.slow_disk.unwrap_or(most)));
                 host.disk_until = host.disk_until.max(self.time) + took;
                 let after = host.disk_until.since(self.time);
-                self.later(i, after, Job::Synced);
+                // As in production, the store takes nothing after one failure, and the node stops.
+                self.later(i, after, if self.hosts[i].disk_full { Job::DiskFull } else { Job::Synced });
             }
             Output::Reply { id, result } => {
                 self.hosts[i].replies.insert(id.0, result);
@@ -55,13 +60,47 @@ impl Cluster {
             let why = Err("no provider in reach has it".to_owned());
             return self.later(i, self.faults.executor.start.1, Job::Fetched(hash, why));
         };
-        let after = if provider == i {
-            self.faults.executor.start.0
+        if provider == i {
+            return self.later(i, self.faults.executor.start.0, Job::Fetched(hash, Ok(())));
+        }
+        let model = self.faults.executor;
+        let line = Line { uplink: model.uplink_bits_per_s, downlink: model.downlink_bits_per_s };
+        let due = self.transfers.begin(self.time, line, provider as u32, i as u32, size, hash);
+        self.await_transfers(due);
+    }
+
+    fn await_transfers(&mut self, due: Vec<(Mono, Ticket)>) {
+        for (at, ticket) in due {
+            self.queue.put(at, Due::Transfer(ticket));
+        }
+    }
+
+    /// The last byte of a transfer is sent, unless it became slower meanwhile.
+    pub(crate) fn transferred(&mut self, ticket: Ticket) {
+        let Some((done, due)) = self.transfers.finish(self.time, ticket) else { return };
+        self.await_transfers(due);
+        self.events += 1;
+        let (to, from) = (done.to as usize, done.from as usize);
+        if self.links.passes(self.time, done.to, done.from) && self.hosts[from].node.is_some() {
+            let round_trip = self.links.round_trip(self.time, done.to, done.from);
+            self.later(to, round_trip * FETCH_ROUND_TRIPS, Job::Fetched(done.hash, Ok(())));
         } else {
-            let round_trip = self.links.round_trip(self.time, i as u32, provider as u32);
-            round_trip * 2 + self.faults.executor.transfer(size)
-        };
-        self.later(i, after, Job::Fetched(hash, Ok(())));
+            self.transfer_lost(to, done.hash);
+        }
+    }
+
+    /// The power of a host goes, and with it what it sent or took.
+    pub(crate) fn lose_transfers(&mut self, i: usize) {
+        let (lost, due) = self.transfers.forget(self.time, i as u32);
+        self.await_transfers(due);
+        for transfer in lost.into_iter().filter(|transfer| transfer.to as usize != i) {
+            self.transfer_lost(transfer.to as usize, transfer.hash);
+        }
+    }
+
+    fn transfer_lost(&mut self, to: usize, hash: Hash) {
+        let why = Err("the provider fell silent".to_owned());
+        self.later(to, self.faults.notice_after, Job::Fetched(hash, why));
     }
 
     fn prepare(&mut self, i: usize, release: &Release) {

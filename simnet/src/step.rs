@@ -4,6 +4,7 @@ use crate::check::Observed;
 use crate::cluster::Cluster;
 use crate::link::Parcel;
 use crate::network::Packet;
+use crate::transfer::Ticket;
 use orbweave_core::io::SyncId;
 use orbweave_core::{ExecutorEvent, Input};
 use orbweave_model::{Hash, InstanceId, Mono};
@@ -25,12 +26,15 @@ pub(crate) enum Due {
         job: Job,
     },
     Adversary(usize),
+    Transfer(Ticket),
 }
 
 /// What happens on a host by itself, later.
 #[derive(Debug)]
 pub(crate) enum Job {
     Synced,
+    /// A batch did not fit on the disk.
+    DiskFull,
     Fetched(Hash, Result<(), String>),
     Compiled(Hash),
     Executed(InstanceId, ExecutorEvent),
@@ -67,6 +71,7 @@ impl Cluster {
                 }
             }
             Due::Adversary(which) => self.wake_adversary(which),
+            Due::Transfer(ticket) => self.transferred(ticket),
         }
         true
     }
@@ -118,6 +123,7 @@ impl Cluster {
                     self.feed(i, Input::Persisted { batch });
                 }
             }
+            Job::DiskFull => self.stop_for_full_disk(i),
             Job::Fetched(hash, outcome) => {
                 if outcome.is_ok() {
                     self.hosts[i].blobs.insert(hash);
@@ -138,6 +144,12 @@ impl Cluster {
             Job::Silent { peer, life } => self.notice(i, peer, life),
             Job::StreamFailed(id) => self.feed(i, Input::SyncClosed { id }),
         }
+    }
+
+    /// The process ends by itself: what was not written is not written any more.
+    fn stop_for_full_disk(&mut self, i: usize) {
+        self.hosts[i].disk.crash();
+        self.kill(i);
     }
 
     /// The oldest batch of a host becomes durable.

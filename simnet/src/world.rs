@@ -24,6 +24,7 @@ pub struct World {
     root: SecretKey,
     admission: SecretKey,
     publisher: SecretKey,
+    second_publisher: SecretKey,
 }
 
 impl World {
@@ -34,6 +35,7 @@ impl World {
         };
         let (root, admission, publisher, operator) =
             (key("root"), key("admission"), key("publisher"), key("operator"));
+        let second_publisher = key("second publisher");
         let genesis = Genesis {
             name: "simulated".into(),
             roots: vec![root.public()],
@@ -41,6 +43,7 @@ impl World {
             grants: vec![
                 Grant { key: admission.public(), roles: Roles::ADMIT },
                 Grant { key: publisher.public(), roles: Roles::PUBLISH },
+                Grant { key: second_publisher.public(), roles: Roles::PUBLISH },
                 Grant { key: operator.public(), roles: Roles::OPERATE },
             ],
             partition_max_ms: 7 * 24 * 3_600 * 1_000,
@@ -49,7 +52,7 @@ impl World {
         };
         let genesis = genesis.sign(&[&root]);
         let mesh = Genesis::verify(&genesis, None, &Strict).expect("our own genesis").0;
-        Self { genesis, mesh, operator, root, admission, publisher }
+        Self { genesis, mesh, operator, root, admission, publisher, second_publisher }
     }
 
     /// The key of a node.
@@ -82,9 +85,26 @@ impl World {
         self.publisher.public()
     }
 
+    /// The key of another one who signs releases, and may be revoked without harm to the rest.
+    pub fn second_publisher_key(&self) -> PublicKey {
+        self.second_publisher.public()
+    }
+
     /// A signed release.
     pub fn release(&self, name: &str, sequence: u64, not_before: Wall, expires: Wall) -> Vec<u8> {
-        let statement = ReleaseStatement {
+        self.statement(name, sequence, not_before, expires).sign(&self.publisher)
+    }
+
+    /// A signed release of a component of this size, valid for the run, by the first
+    /// publisher or the second.
+    pub fn release_of(&self, name: &str, sequence: u64, size: u64, second: bool) -> Vec<u8> {
+        let by = if second { &self.second_publisher } else { &self.publisher };
+        let statement = self.statement(name, sequence, BEGIN - DAY, BEGIN + DAY * 30);
+        ReleaseStatement { size, publisher: by.public(), ..statement }.sign(by)
+    }
+
+    fn statement(&self, name: &str, sequence: u64, not_before: Wall, expires: Wall) -> ReleaseStatement {
+        ReleaseStatement {
             name: name.into(),
             version: format!("1.0.{sequence}"),
             blake3: Self::component(name),
@@ -97,8 +117,7 @@ impl World {
             expires,
             sequence,
             mesh: Some(self.mesh),
-        };
-        statement.sign(&self.publisher)
+        }
     }
 
     /// A workload that any node may hold.

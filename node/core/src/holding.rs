@@ -8,6 +8,7 @@ use crate::message::{Answer, Load, Message, Offer};
 use crate::node::Node;
 use crate::placing::per_replica;
 use crate::records::Promise;
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, InstanceId, Mono, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rivals::{self, Phase};
@@ -142,6 +143,9 @@ impl Node {
         if offer.slot >= desired.slots() || newer_claim || self.held_here(name) > offer.held {
             return Verdict::StaleView;
         }
+        if plant::on(Plant::AdmissionSkipped) {
+            return Verdict::Fits;
+        }
         if let Err(why) = &desired.release {
             return Verdict::Release(why.chars().take(200).collect());
         }
@@ -242,7 +246,9 @@ impl Node {
         let holdings = self.holdings(name, slot);
         let keeper = rivals::keeper(desired.rule(), &holdings)?;
         // The loser goes on until the winner answers.
-        (keeper.holder != self.me && keeper.phase == Phase::Running)
+        let runs = keeper.phase == Phase::Running || plant::on(Plant::LoserDrainsFirst);
+        let stays = keeper.holder == self.me && !(plant::on(Plant::BothRivalsDrain) && holdings.len() > 1);
+        (!stays && runs)
             .then(|| format!("{} keeps the slot (epoch {})", self.name(keeper.holder), keeper.epoch))
     }
 

@@ -29,6 +29,8 @@ mod node;
 pub mod node_info;
 mod peers;
 mod placing;
+#[cfg(feature = "plants")]
+mod plants;
 mod records;
 mod renewal;
 pub mod report;

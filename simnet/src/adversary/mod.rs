@@ -1,15 +1,16 @@
 //! Those who mean harm: strangers, and members that lie. Each is a file of its own
 //! here; this is what the engine asks of it.
 
+mod draw;
 mod liar;
-pub(crate) mod mutate;
+mod mutate;
 mod stranger;
 
-pub use liar::{LIES, Liar, Lie};
-pub use stranger::{NOISES, Noise, Stranger};
+pub use draw::{LIARS, STRANGERS, draw};
+pub use liar::{Liar, Lie};
+pub use stranger::{Noise, Stranger};
 
 use crate::cluster::Cluster;
-use crate::dice::Dice;
 use crate::step::Due;
 use orbweave_core::Output;
 use orbweave_model::Mono;
@@ -36,36 +37,19 @@ pub trait Adversary {
     }
 }
 
-/// Draws who means harm in a run of so many hosts: at most one stranger, and at most one
-/// liar in five hosts, and two in all. `hosts` are those that may lie.
-pub fn draw(dice: &mut Dice, hosts: &[usize]) -> Vec<Box<dyn Adversary>> {
-    let mut drawn: Vec<Box<dyn Adversary>> = Vec::new();
-    if dice.chance(500_000) {
-        let noise = dice.pick(&NOISES).copied().unwrap_or(Noise::Mutated);
-        drawn.push(Box::new(Stranger::new(Dice::new(dice.roll()), noise)));
-    }
-    let most = (hosts.len() / 5).min(2) as u64;
-    let mut hosts = hosts.to_vec();
-    dice.shuffle(&mut hosts);
-    for host in hosts.into_iter().take(dice.between(0, most) as usize) {
-        let lie = dice.pick(&LIES).copied().unwrap_or(Lie::Withholds);
-        drawn.push(Box::new(Liar::new(Dice::new(dice.roll()), host, lie)));
-    }
-    drawn
-}
-
 impl Cluster {
-    /// Sends all adversaries away, those that waited to act too. Hosts that lied go on as
-    /// the honest nodes that stand behind them.
-    pub fn dismiss_adversaries(&mut self) {
-        self.adversaries.clear();
-    }
-
     /// Lets somebody hostile in, who acts for the first time now.
     pub fn admit_adversary(&mut self, adversary: Box<dyn Adversary>) {
         self.liars.extend((0..self.hosts.len()).filter(|i| adversary.controls(*i)));
         self.adversaries.push(Some(adversary));
         self.queue.put(self.time, Due::Adversary(self.adversaries.len() - 1));
+    }
+
+    /// Everybody hostile goes. Gives the hosts that were under their control.
+    pub fn banish_adversaries(&mut self) -> Vec<usize> {
+        let controlled = (0..self.hosts.len()).filter(|i| self.is_controlled(*i)).collect();
+        self.adversaries.iter_mut().for_each(|adversary| *adversary = None);
+        controlled
     }
 
     pub(crate) fn wake_adversary(&mut self, which: usize) {
@@ -74,9 +58,7 @@ impl Cluster {
         if let Some(next) = adversary.act(self) {
             self.queue.put(next.max(self.time), Due::Adversary(which));
         }
-        if let Some(place) = self.adversaries.get_mut(which) {
-            *place = Some(adversary);
-        }
+        self.adversaries[which] = Some(adversary);
     }
 
     /// Carries an output out, as those who control its host let it.
@@ -90,6 +72,11 @@ impl Cluster {
                 }
             }
         }
+    }
+
+    /// Whether nobody hostile is about.
+    pub fn is_honest(&self) -> bool {
+        self.adversaries.iter().all(Option::is_none)
     }
 
     /// Whether somebody hostile controls this host, or did, so that nothing it says is

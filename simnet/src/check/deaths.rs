@@ -22,6 +22,9 @@ pub const SOUND_FOR: Duration = Duration::from_secs(45);
 const EXPLAINS: Duration = Duration::from_secs(60);
 /// Losses are counted over this long, a little less than the node does.
 const WINDOW: Duration = Duration::from_secs(25);
+/// So many more than half: what two watchers say is believed before the node has missed
+/// anybody itself, and only what it missed makes it doubt.
+const MARGIN: usize = 1;
 /// A mesh of fewer has no self-doubt.
 const MEMBERS_MIN: usize = 4;
 
@@ -56,7 +59,9 @@ impl Checker for Deaths {
                         *on = false;
                     }
                 }
-                EventKind::MemberDown if !self.gone.contains(&host) => {
+                EventKind::MemberDown
+                    if !self.gone.contains(&host) && event.cause.as_deref() != Some("it said goodbye") =>
+                {
                     self.sound(cluster, host, event)?;
                     return self.doubted(cluster, host, event);
                 }
@@ -93,9 +98,6 @@ impl Deaths {
         let (Some(node), Some(dead)) = (cluster.hosts[host].node.as_ref(), event.about) else {
             return Ok(());
         };
-        if event.cause.as_deref() == Some("it said goodbye") {
-            return Ok(());
-        }
         let doubt = self.doubts.get(&host);
         if doubt.is_some_and(|(_, on)| *on) {
             return Err(format!("it doubts itself, and yet: {}", event.text));
@@ -108,7 +110,7 @@ impl Deaths {
         // All that are declared dead at one moment are no longer among the others.
         let others = node.alive_count().saturating_sub(1) + all.len();
         let explained = doubt.is_some_and(|(since, _)| cluster.time.since(*since) <= EXPLAINS);
-        if others + 1 >= MEMBERS_MIN && all.len() * 2 > others && !explained {
+        if others + 1 >= MEMBERS_MIN && all.len() > others / 2 + MARGIN && !explained {
             let count = all.len();
             return Err(format!("it declares {count} of {others} others dead without a doubt about itself"));
         }

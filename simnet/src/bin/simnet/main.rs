@@ -1,0 +1,139 @@
+//! `simnet`: runs scenarios and seeds against the production core, in virtual time.
+//!
+//! The library decides; this program has the clock, the files, the threads (one run a
+//! thread) and the terminal.
+
+mod one;
+mod read;
+mod shrinking;
+mod swarm;
+mod wall;
+
+use clap::{Args, Parser, Subcommand};
+use orbweave_simnet::{FaultOptions, RunOptions};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Many nodes against one another in virtual time, from one seed.
+#[derive(Parser)]
+#[command(name = "simnet", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a scenario file
+    Run(RunArguments),
+    /// Run a scenario that was printed by `shrink`, with its own seed
+    Replay(ReplayArguments),
+    /// Run many seeds, each of which draws what goes wrong
+    Swarm(SwarmArguments),
+    /// Make a failing seed a short scenario
+    Shrink(ShrinkArguments),
+}
+
+#[derive(Args)]
+struct RunArguments {
+    /// The scenario, in TOML
+    file: PathBuf,
+    /// The seed; the file's own if none is given
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct ReplayArguments {
+    /// The scenario, in TOML
+    file: PathBuf,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+struct Output {
+    /// End with one line of JSON, and print nothing else
+    #[arg(long)]
+    json: bool,
+    /// Write down what every node told, in order of time
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct SwarmArguments {
+    /// Which seeds, as `0..1000`: from the first, up to but without the last
+    #[arg(long, value_parser = read::seeds)]
+    seeds: std::ops::Range<u64>,
+    /// Runs at once; as many as there are processors if nothing is said
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// End with one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Make each failing seed a short scenario, and print it
+    #[arg(long)]
+    shrink: bool,
+    #[command(flatten)]
+    drawn: Drawn,
+}
+
+#[derive(Args)]
+struct ShrinkArguments {
+    /// The failing seed
+    #[arg(long)]
+    seed: u64,
+    #[command(flatten)]
+    drawn: Drawn,
+}
+
+#[derive(Args)]
+struct Drawn {
+    /// Nodes of each run
+    #[arg(long, default_value_t = 20)]
+    nodes: u32,
+    /// Seconds of faults
+    #[arg(long, default_value_t = 600)]
+    faults_s: u64,
+    /// A file of fault options in TOML, in the place of the usual ones
+    #[arg(long, value_name = "FILE")]
+    options: Option<PathBuf>,
+}
+
+impl Drawn {
+    fn options(&self) -> Result<RunOptions, String> {
+        let faults = match &self.options {
+            Some(path) => read::options(path)?,
+            None => FaultOptions { faults_s: self.faults_s, ..FaultOptions::default() },
+        };
+        Ok(RunOptions { nodes: self.nodes, faults })
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(a) => one::run(&a.file, a.seed, a.output.json, a.output.trace.as_deref()),
+        Command::Replay(a) => one::run(&a.file, None, a.output.json, a.output.trace.as_deref()),
+        Command::Swarm(a) => a.drawn.options().and_then(|options| {
+            swarm::run(&swarm::Swarm {
+                seeds: a.seeds,
+                jobs: a.jobs,
+                json: a.json,
+                shrink: a.shrink,
+                options,
+            })
+        }),
+        Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(words) => {
+            eprintln!("simnet: {words}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Actions, done to the cluster.
+
+use super::Stage;
+use crate::adversary;
+use crate::schedule::{Action, Deploy, Kind, Timed, WeatherLine};
+use crate::world::{BEGIN, World};
+use orbweave_core::{Input, WorkloadSpec};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What people know of what they did.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// The last specification of each workload that they handed in.
+    pub workloads: BTreeMap<String, WorkloadSpec>,
+    /// Hosts that never come back.
+    pub gone: BTreeSet<usize>,
+    /// Hosts whose key is revoked.
+    pub revoked: BTreeSet<usize>,
+    /// Revocations that the roots signed.
+    pub revocations: Vec<Vec<u8>>,
+}
+
+impl Stage {
+    /// Does what an event says.
+    pub fn apply(&mut self, event: &Timed) {
+        self.cluster.disturb();
+        let took_effect = self.act(&event.action);
+        if let Some(kind) = event.part_of.filter(|_| took_effect) {
+            self.measured.borrow_mut().coverage.fault(kind);
+        }
+    }
+
+    fn host(&self, name: &str) -> Option<usize> {
+        self.cluster.host_named(name)
+    }
+
+    fn hosts(&self, names: &[String]) -> Vec<usize> {
+        names.iter().filter_map(|name| self.host(name)).collect()
+    }
+
+    /// Does it, and says whether anything changed by it.
+    fn act(&mut self, action: &Action) -> bool {
+        match action {
+            Action::Crash(nodes) => self.each(nodes, |stage, i| {
+                let lost = stage.cluster.hosts[i].disk.pending() > 0;
+                let on = stage.cluster.hosts[i].node.is_some();
+                stage.cluster.kill(i);
+                if lost {
+                    stage.measured.borrow_mut().coverage.fault(Kind::LostWrites);
+                }
+                on
+            }),
+            Action::Start(nodes) => self.each(nodes, |stage, i| stage.start(i)),
+            Action::Freeze(nodes) => self.each(nodes, |stage, i| {
+                let up = stage.cluster.hosts[i].is_up();
+                if up {
+                    stage.cluster.freeze(i);
+                }
+                up
+            }),
+            Action::Thaw(nodes) => self.each(nodes, |stage, i| {
+                let frozen = stage.cluster.hosts[i].frozen;
+                if frozen {
+                    stage.cluster.thaw(i);
+                }
+                frozen
+            }),
+            Action::Replace { node, by } => self.replace(node, by),
+            Action::Cut { from, to } => self.pairs(from, to, |stage, a, b| stage.cluster.cut(a, b)),
+            Action::Mend { from, to } => self.pairs(from, to, |stage, a, b| stage.cluster.mend(a, b)),
+            Action::Split(side) => self.around(side, |stage, a, b| stage.cluster.cut(a, b)),
+            Action::Join(side) => self.around(side, |stage, a, b| stage.cluster.mend(a, b)),
+            Action::MendAll => {
+                self.cluster.heal();
+                true
+            }
+            Action::Weather(weather) => {
+                self.cluster.set_weather((*weather).into());
+                *weather != WeatherLine::default()
+            }
+            Action::Admit { adversary, node, seed } => self.admit(adversary, node, *seed),
+            Action::Deploy(deploy) => self.deploy(deploy),
+            Action::Delete { workload, node } => self.delete(workload, node),
+            Action::RevokeNode { node, at } => self.revoke_node(node, at),
+            Action::RevokePublisher { at } => {
+                let key = self.cluster.world.second_publisher_key();
+                self.submit_revocation(at, key)
+            }
+            Action::Leave(node)
+            | Action::FillDisk(node)
+            | Action::FreeDisk(node)
+            | Action::ForgetTime(node)
+            | Action::Break(node)
+            | Action::Repair(node)
+            | Action::SlowDisk { node, .. }
+            | Action::JumpClock { node, .. }
+            | Action::FailInstances { node, .. } => match self.host(node) {
+                Some(i) => self.act_on_one(action, i),
+                None => false,
+            },
+        }
+    }
+
+    fn act_on_one(&mut self, action: &Action, i: usize) -> bool {
+        let now_ms = BEGIN.0 + self.at_ms();
+        let host = &mut self.cluster.hosts[i];
+        match action {
+            Action::Leave(_) if host.is_up() => self.cluster.feed(i, Input::Leave),
+            Action::FillDisk(_) => host.disk_full = true,
+            Action::FreeDisk(_) => host.disk_full = false,
+            Action::SlowDisk { ms: 0, .. } => host.slow_disk = None,
+            Action::SlowDisk { ms, .. } => host.slow_disk = Some(Duration::from_millis(*ms)),
+            Action::Break(_) => host.options.broken = true,
+            Action::Repair(_) => host.options.broken = false,
+            Action::JumpClock { ms, .. } => {
+                host.options.clock.skew_ms = host.options.clock.skew_ms.saturating_add(*ms);
+            }
+            Action::ForgetTime(_) => {
+                host.options.clock.skew_ms = i64::try_from(now_ms).map_or(i64::MIN, |ms| -ms);
+            }
+            Action::FailInstances { workload, .. } => {
+                let any = host.instances.values().any(|instance| instance.running);
+                self.cluster.fail_instances(i, workload.as_deref());
+                return any;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn each(&mut self, nodes: &[String], act: impl Fn(&mut Self, usize) -> bool) -> bool {
+        let mut any = false;
+        for i in self.hosts(nodes) {
+            any |= act(self, i);
+        }
+        any
+    }
+
+    fn pairs(&mut self, from: &[String], to: &[String], act: impl Fn(&mut Self, usize, usize)) -> bool {
+        for a in self.hosts(from) {
+            for b in self.hosts(to) {
+                if a != b {
+                    act(self, a, b);
+                }
+            }
+        }
+        true
+    }
+
+    fn around(&mut self, side: &[String], act: impl Fn(&mut Self, usize, usize)) -> bool {
+        let side: BTreeSet<usize> = self.hosts(side).into_iter().collect();
+        for a in 0..self.cluster.hosts.len() {
+            for b in 0..self.cluster.hosts.len() {
+                if side.contains(&a) != side.contains(&b) {
+                    act(self, a, b);
+                }
+            }
+        }
+        true
+    }
+
+    /// Starts a host that is off and may start.
+    pub fn start(&mut self, i: usize) -> bool {
+        let may = self.cluster.hosts[i].node.is_none()
+            && !self.ledger.gone.contains(&i)
+            && !self.ledger.revoked.contains(&i);
+        if may {
+            self.cluster.boot(i);
+        }
+        may
+    }
+
+    fn replace(&mut self, node: &str, by: &str) -> bool {
+        let (Some(old), Some(new)) = (self.host(node), self.host(by)) else { return false };
+        self.cluster.kill(old);
+        self.ledger.gone.insert(old);
+        self.start(new)
+    }
+
+    fn admit(&mut self, adversary: &str, node: &str, seed: u64) -> bool {
+        let Some(i) = self.host(node).filter(|i| self.cluster.hosts[*i].is_up()) else { return false };
+        let Some(adversary) = adversary::draw(adversary, seed, i) else { return false };
+        self.cluster.admit_adversary(adversary);
+        true
+    }
+
+    /// The host of this name, or the next one that is up.
+    fn entry(&self, node: &str) -> Option<usize> {
+        let first = self.host(node)?;
+        let count = self.cluster.hosts.len();
+        let fit = |i: &usize| {
+            self.cluster.hosts[*i].is_up()
+                && !self.ledger.revoked.contains(i)
+                && !self.cluster.is_controlled(*i)
+        };
+        (0..count).map(|k| (first + k) % count).find(fit)
+    }
+
+    fn deploy(&mut self, deploy: &Deploy) -> bool {
+        let world = &self.cluster.world;
+        let mut spec = world.spec(&deploy.workload, deploy.replicas);
+        let sequence = deploy.release;
+        spec.release = world.release_of(&deploy.workload, sequence, deploy.bytes, deploy.second_publisher);
+        spec.requires = deploy.requires.parse().unwrap_or_default();
+        spec.need.cpu_milli = deploy.cpu_milli;
+        if deploy.variable > 0 {
+            spec.env.insert("VARIABLE".into(), deploy.variable.to_string());
+        }
+        self.hand_in(&deploy.workload, spec, &deploy.node)
+    }
+
+    /// Hands the next generation of a workload in.
+    pub fn hand_in(&mut self, workload: &str, mut spec: WorkloadSpec, node: &str) -> bool {
+        let Some(i) = self.entry(node) else { return false };
+        let before = self.ledger.workloads.get(workload);
+        spec.generation = before.map_or(0, |before| before.generation) + 1;
+        spec.origin = Some(self.cluster.hosts[i].id);
+        self.cluster.submit(i, workload, &spec);
+        self.ledger.workloads.insert(workload.to_owned(), spec);
+        true
+    }
+
+    fn delete(&mut self, workload: &str, node: &str) -> bool {
+        if self.ledger.workloads.get(workload).is_none_or(|spec| spec.deleted) {
+            return false;
+        }
+        let Some(i) = self.entry(node) else { return false };
+        let before = self.ledger.workloads.get(workload).map_or(0, |spec| spec.generation);
+        let spec = WorkloadSpec::deletion(before + 1);
+        let record = self.cluster.world.record(workload, &spec, self.cluster.wall());
+        self.cluster.submit_record(i, record);
+        self.ledger.workloads.insert(workload.to_owned(), spec);
+        true
+    }
+
+    fn revoke_node(&mut self, node: &str, at: &str) -> bool {
+        let Some(victim) = self.host(node) else { return false };
+        if self.entry(at).is_none_or(|entry| entry == victim) {
+            return false;
+        }
+        self.ledger.revoked.insert(victim);
+        let key = self.cluster.hosts[victim].key.public();
+        self.submit_revocation(at, key)
+    }
+
+    fn submit_revocation(&mut self, at: &str, key: orbweave_model::PublicKey) -> bool {
+        let Some(i) = self.entry(at) else { return false };
+        let record = self.cluster.world.revocation(key, self.cluster.wall());
+        self.ledger.revocations.push(record.clone());
+        self.cluster.submit_record(i, record);
+        true
+    }
+
+    /// Whether a host could give others this component.
+    pub fn has_component(&self, i: usize, workload: &str) -> bool {
+        self.cluster.hosts[i].blobs.contains(&World::component(workload))
+    }
+}

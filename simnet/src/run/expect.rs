@@ -1,0 +1,82 @@
+//! What a scenario expects, and the deaths that it measures.
+
+use super::Stage;
+use crate::check::{self, Violation};
+use crate::dice::Dice;
+use crate::schedule::{Expect, Schedule};
+use std::time::Duration;
+
+/// The name under which broken expectations are reported.
+const NAME: &str = "expectation";
+
+impl Stage {
+    pub fn expect_now(&mut self, that: &Expect) {
+        if let Err(words) = self.holds(that, None) {
+            let at_ms = self.at_ms();
+            self.broken.push(Violation { at_ms, host: None, checker: NAME, words });
+        }
+    }
+
+    /// What is expected at the end; `took` says how long the healed mesh took.
+    pub fn expect_at_end(&mut self, schedule: &Schedule, took: Option<Duration>) {
+        for expectation in schedule.expectations.iter().filter(|e| e.at_ms.is_none()) {
+            if let Err(words) = self.holds(&expectation.that, took) {
+                let at_ms = self.at_ms();
+                self.broken.push(Violation { at_ms, host: None, checker: NAME, words });
+            }
+        }
+    }
+
+    fn holds(&self, that: &Expect, took: Option<Duration>) -> Result<(), String> {
+        let cluster = &self.cluster;
+        let measured = self.measured.borrow();
+        match that {
+            Expect::Placed { workload, replicas } => {
+                check::placed(cluster, workload, *replicas).map_err(|why| format!("{workload}: {why}"))
+            }
+            Expect::Gone { workload } => {
+                check::gone(cluster, workload).map_err(|why| format!("{workload}: {why}"))
+            }
+            Expect::Running { workload, least, most } => {
+                let of = |host: &crate::Host| {
+                    let all = host.instances.values();
+                    all.filter(|x| x.running && x.workload.as_str() == workload).count() as u32
+                };
+                let running: u32 = cluster.up().map(|(_, host)| of(host)).sum();
+                if (*least..=*most).contains(&running) {
+                    Ok(())
+                } else {
+                    Err(format!("{running} instances of {workload} run, not {least} to {most}"))
+                }
+            }
+            Expect::MembersAgree => check::members_agree(cluster),
+            Expect::Converged => check::converged(cluster),
+            Expect::ConvergedWithin { ms } => match took {
+                Some(took) if took <= Duration::from_millis(*ms) => Ok(()),
+                Some(took) => Err(format!("it took {took:?} until all was well, not {ms} ms")),
+                None => Err("all was not well in the end".into()),
+            },
+            Expect::Recovered { p50_ms, p99_ms } => measured.recovery().within("recovery", *p50_ms, *p99_ms),
+            Expect::FirstPlacerKnew { p50_ms, p99_ms } => {
+                measured.first_placer().within("knowledge of the first placer", *p50_ms, *p99_ms)
+            }
+            Expect::NearlyAllKnew { ms } => measured.nearly_all(*ms),
+            Expect::NoFalseDeath => match measured.false_deaths.first() {
+                None => Ok(()),
+                Some(first) => {
+                    Err(format!("{} false deaths, the first: {first}", measured.false_deaths.len()))
+                }
+            },
+        }
+    }
+
+    /// The power of a host that runs something goes.
+    pub fn kill_somebody(&mut self, dice: &mut Dice) -> Option<usize> {
+        let busy = |host: &crate::Host| host.instances.values().any(|instance| instance.running);
+        let all: Vec<usize> = self.cluster.up().filter(|(_, host)| busy(host)).map(|(i, _)| i).collect();
+        let victim = *dice.pick(&all)?;
+        self.measured.borrow_mut().death(&self.cluster, victim);
+        self.cluster.kill(victim);
+        Some(victim)
+    }
+}

@@ -1,0 +1,97 @@
+//! The second phase: all is mended, and must come to rest.
+
+use super::Stage;
+use crate::check;
+use crate::link::Weather;
+use crate::schedule::Schedule;
+use orbweave_model::Selector;
+
+impl Stage {
+    /// Mends links, disks, executors and the weather, takes adversaries away, starts the
+    /// dead and thaws the frozen. Clocks stay as wrong as they are.
+    ///
+    /// Hosts whose key is revoked, that adversaries had in their hands or in whose place
+    /// another began are off from now on. People hand in again what nobody has any more.
+    pub fn heal(&mut self, schedule: &Schedule) {
+        self.cluster.set_weather(Weather::default());
+        self.cluster.heal();
+        for host in self.cluster.banish_adversaries() {
+            self.ledger.gone.insert(host);
+        }
+        let spare = schedule.hosts.iter().flat_map(|group| group.names().into_iter().map(|_| group.spare));
+        for (i, spare) in spare.enumerate().collect::<Vec<_>>() {
+            let host = &mut self.cluster.hosts[i];
+            (host.slow_disk, host.disk_full, host.options.broken) = (None, false, false);
+            if self.ledger.gone.contains(&i) || self.ledger.revoked.contains(&i) {
+                if self.cluster.hosts[i].node.is_some() {
+                    self.cluster.kill(i);
+                }
+            } else if self.cluster.hosts[i].frozen {
+                self.cluster.thaw(i);
+            } else if !(spare && self.cluster.hosts[i].life == 0) {
+                self.start(i);
+            }
+        }
+        for i in 0..self.cluster.hosts.len() {
+            if self.cluster.hosts[i].is_up() {
+                self.cluster.discover(i);
+            }
+        }
+        self.say_again();
+    }
+
+    /// People look what came of their words: revocations that nobody kept, workloads whose
+    /// last specification was lost with its node, or whose component nobody has.
+    fn say_again(&mut self) {
+        let Some((entry, _)) = self.cluster.up().next() else { return };
+        for record in self.ledger.revocations.clone() {
+            self.cluster.submit_record(entry, record);
+        }
+        for (name, spec) in self.ledger.workloads.clone() {
+            let node = self.cluster.hosts[entry].name.clone();
+            let provided = spec
+                .origin
+                .and_then(|origin| self.cluster.host_of(&origin))
+                .is_some_and(|i| self.cluster.hosts[i].is_up() && self.has_component(i, &name));
+            if !spec.deleted && !provided {
+                self.hand_in(&name, spec, &node);
+            }
+        }
+    }
+
+    /// Nodes agree on who is there, hold the same records, and run what they should.
+    pub fn all_is_well(&self) -> Result<(), String> {
+        let cluster = &self.cluster;
+        check::members_agree(cluster)?;
+        check::converged(cluster)?;
+        let Some((first, node)) = cluster.up().find_map(|(_, host)| Some((host, host.up()?))) else {
+            return Err("no node is up".into());
+        };
+        let workloads = node.workloads();
+        for (_, host) in cluster.up() {
+            let Some(other) = host.up() else { continue };
+            let theirs = other.workloads();
+            let same = theirs.len() == workloads.len()
+                && theirs.iter().zip(&workloads).all(|(a, b)| {
+                    (&a.name, &a.spec) == (&b.name, &b.spec) && a.release.is_ok() == b.release.is_ok()
+                });
+            if !same {
+                return Err(format!("{} and {} differ on what shall run", first.name, host.name));
+            }
+        }
+        for workload in &workloads {
+            let name = workload.name.as_str();
+            if workload.spec.deleted || workload.release.is_err() {
+                check::gone(cluster, name).map_err(|why| format!("{name}: {why}"))?;
+            } else if self.is_feasible(&workload.spec.requires) {
+                let replicas = workload.spec.replicas;
+                check::placed(cluster, name, replicas).map_err(|why| format!("{name}: {why}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_feasible(&self, requires: &Selector) -> bool {
+        self.cluster.up().any(|(_, host)| requires.matches(&host.options.labels))
+    }
+}

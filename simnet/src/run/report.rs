@@ -1,0 +1,145 @@
+//! What a run showed.
+
+use super::Stage;
+use super::measure::{Coverage, Quantiles};
+use crate::check::Violation;
+use crate::link::Class;
+use crate::schedule::Schedule;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Bytes a node and second, with all overhead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Bytes {
+    /// Over links on land.
+    pub land: u64,
+    /// Over links with a satellite at an end.
+    pub orbit: u64,
+}
+
+/// What a run showed. Its JSON is one line.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The scenario's name.
+    pub scenario: String,
+    /// The seed.
+    pub seed: u64,
+    /// How many hosts there were.
+    pub nodes: usize,
+    /// How much time passed in the run, in seconds.
+    pub virtual_s: f64,
+    /// How much passed outside; whoever has a clock fills it.
+    pub wall_s: f64,
+    /// What happened: messages that arrived, timers, ends of writes and the like.
+    pub events: u64,
+    /// The hash of every output of every node, with its time.
+    pub trace: String,
+    /// What was broken that must hold.
+    pub violations: Vec<Violation>,
+    /// Whether the healed mesh came to rest in time.
+    pub converged: bool,
+    /// From a death until what ran there ran again.
+    pub recovery_ms: Quantiles,
+    /// What nodes sent.
+    pub bytes_per_node_s: Bytes,
+    /// The most memory that the process had; whoever may ask the system fills it.
+    pub max_rss_mib: u64,
+    /// How long the healed mesh took.
+    #[serde(skip)]
+    pub converged_after: Option<Duration>,
+    /// Why it did not come to rest.
+    #[serde(skip)]
+    pub unconverged: Option<String>,
+    /// From a death until the first placer knew.
+    #[serde(skip)]
+    pub first_placer_ms: Quantiles,
+    /// What happened how often.
+    #[serde(skip)]
+    pub coverage: Coverage,
+    /// The last events of all nodes.
+    #[serde(skip)]
+    pub story: String,
+}
+
+/// Events of the story that are kept of a run that failed.
+const STORY_LINES: usize = 120;
+
+impl Report {
+    /// By what a failing run is known: who noticed it. None if nothing failed.
+    pub fn failure(&self) -> Option<&str> {
+        match self.violations.first() {
+            Some(violation) => Some(violation.checker),
+            None if self.converged => None,
+            None => Some("unconverged"),
+        }
+    }
+
+    pub(super) fn of_panic(scenario: String, seed: u64, nodes: usize, words: String) -> Self {
+        Self {
+            scenario,
+            seed,
+            nodes,
+            virtual_s: 0.0,
+            wall_s: 0.0,
+            events: 0,
+            trace: String::new(),
+            violations: vec![Violation { at_ms: 0, host: None, checker: "panic", words }],
+            converged: false,
+            recovery_ms: Quantiles::default(),
+            bytes_per_node_s: Bytes::default(),
+            max_rss_mib: 0,
+            converged_after: None,
+            unconverged: Some("a node panicked".into()),
+            first_placer_ms: Quantiles::default(),
+            coverage: Coverage::default(),
+            story: String::new(),
+        }
+    }
+}
+
+impl Stage {
+    pub(super) fn report(
+        self,
+        schedule: Schedule,
+        seed: u64,
+        took: Option<Duration>,
+        unconverged: Option<String>,
+    ) -> Report {
+        let Self { cluster, measured, broken, .. } = self;
+        let measured = measured.borrow();
+        let virtual_s = cluster.time().as_secs_f64();
+        let hosts = cluster.hosts.len();
+        let per = |classes: &[Class]| {
+            let sent = |i: usize, class: Class| cluster.meter().of(i as u32, class).bytes;
+            let all: u64 =
+                (0..hosts).flat_map(|i| classes.iter().map(move |c| (i, *c))).map(|(i, c)| sent(i, c)).sum();
+            (all as f64 / virtual_s.max(1.0) / hosts.max(1) as f64) as u64
+        };
+        let mut violations = cluster.violations().to_vec();
+        violations.extend(broken);
+        let failed = !violations.is_empty() || unconverged.is_some();
+        Report {
+            scenario: schedule.name,
+            seed,
+            nodes: hosts,
+            virtual_s,
+            wall_s: 0.0,
+            events: cluster.events(),
+            trace: cluster.trace().to_string(),
+            violations,
+            converged: unconverged.is_none(),
+            recovery_ms: measured.recovery(),
+            bytes_per_node_s: Bytes { land: per(&[Class::Lan, Class::Wan]), orbit: per(&[Class::Orbit]) },
+            max_rss_mib: 0,
+            converged_after: took,
+            unconverged,
+            first_placer_ms: measured.first_placer(),
+            coverage: measured.coverage.clone(),
+            story: match &measured.told {
+                Some(told) => told.clone(),
+                None if failed => cluster.story(STORY_LINES),
+                None => String::new(),
+            },
+        }
+    }
+}

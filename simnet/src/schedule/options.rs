@@ -1,0 +1,188 @@
+//! Every knob of what is drawn, in one place.
+
+use super::Kind;
+use serde::{Deserialize, Serialize};
+
+/// What a [`Schedule`](super::Schedule) is drawn from. A weight says how often a kind is
+/// drawn beside the others; 0 means never. A range is from the least to the most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FaultOptions {
+    /// How long things go wrong, in seconds.
+    pub faults_s: u64,
+    /// Before the first fault the mesh has so long to come up, in seconds.
+    pub quiet_s: u64,
+    /// Milliseconds between two faults, on average; the seed draws a mean in this range.
+    pub every_ms: (u64, u64),
+    /// In how many seeds of a million a kind of fault is on.
+    pub kind_on_ppm: u32,
+    /// How long a fault lasts until it is undone, in milliseconds.
+    pub lasts_ms: (u64, u64),
+
+    /// A host loses its power and starts again with its disk.
+    pub crash: u32,
+    /// A host crashes right after its disk became slow, so that writes are lost.
+    pub lost_writes: u32,
+    /// A host never comes back; another one with a new key begins in its place.
+    pub lost_disk: u32,
+    /// A disk takes long for each batch.
+    pub slow_disk: u32,
+    /// A disk is full: the node stops, as the driver of production does.
+    pub full_disk: u32,
+    /// A wall clock is set.
+    pub clock_jump: u32,
+    /// A host restarts in 1970.
+    pub epoch: u32,
+    /// A host stands still for a while.
+    pub freeze: u32,
+    /// A host says goodbye, goes, and comes back later.
+    pub leave: u32,
+    /// A link goes away and comes back several times.
+    pub flap: u32,
+    /// Nothing passes from some hosts to some others; the other way works.
+    pub one_way: u32,
+    /// The mesh falls into two parts.
+    pub partition: u32,
+    /// Hosts are cut off one after the other, and let back in another order.
+    pub swizzle: u32,
+    /// A site is cut off.
+    pub site_cut: u32,
+    /// A site loses its power, all hosts at once.
+    pub site_power: u32,
+    /// Packets are lost, doubled and overtaken everywhere.
+    pub weather: u32,
+    /// Components fail to start on a host.
+    pub refusal: u32,
+    /// What a host runs of a workload ends by itself.
+    pub instance_fails: u32,
+    /// Somebody without a certificate attacks.
+    pub stranger: u32,
+    /// A member with a valid certificate lies.
+    pub liar: u32,
+
+    /// Clocks run fast or slow by up to so many millionths, where drift is on.
+    pub drift_ppm: u32,
+    /// Gossip may be off for a whole run.
+    pub gossip_off: bool,
+    /// Some nodes may be of the previous wire version.
+    pub previous_version: bool,
+    /// How far a wall clock is set ahead at most, in milliseconds.
+    pub jump_ahead_ms: u64,
+    /// How far it is set back at most.
+    pub jump_back_ms: u64,
+    /// What a batch takes at most on a slow disk, in milliseconds.
+    pub slow_disk_ms: (u64, u64),
+    /// Packets of a million that are lost in bad weather.
+    pub loss_ppm: (u32, u32),
+    /// Datagrams of a million that arrive twice in bad weather.
+    pub duplicate_ppm: (u32, u32),
+    /// Datagrams of a million that are overtaken in bad weather.
+    pub reorder_ppm: (u32, u32),
+    /// By how much they are overtaken, in milliseconds.
+    pub reorder_ms: (u64, u64),
+    /// Of a hundred hosts, at most so many lose their disks.
+    pub lost_disks_percent: u32,
+    /// Sites among which hosts are spread.
+    pub sites: (u32, u32),
+
+    /// Milliseconds between two changes by people, on average.
+    pub change_every_ms: u64,
+    /// Workloads at most.
+    pub workloads: u32,
+    /// Replicas of one, at most.
+    pub replicas: u32,
+    /// The size of a component in bytes.
+    pub component_bytes: (u64, u64),
+    /// How often people change replicas, labels or the release of a workload, or deploy
+    /// a new one or one that was deleted.
+    pub deploy: u32,
+    /// How often they delete one.
+    pub delete: u32,
+    /// How often they revoke a node's key; at most twice in a run.
+    pub revoke_node: u32,
+    /// How often they revoke a publisher; at most once in a run.
+    pub revoke_publisher: u32,
+}
+
+impl Default for FaultOptions {
+    fn default() -> Self {
+        Self {
+            faults_s: 600,
+            quiet_s: 15,
+            every_ms: (4_000, 30_000),
+            kind_on_ppm: 500_000,
+            lasts_ms: (500, 90_000),
+            crash: 6,
+            lost_writes: 2,
+            lost_disk: 1,
+            slow_disk: 2,
+            full_disk: 1,
+            clock_jump: 2,
+            epoch: 1,
+            freeze: 4,
+            leave: 2,
+            flap: 3,
+            one_way: 3,
+            partition: 3,
+            swizzle: 2,
+            site_cut: 2,
+            site_power: 1,
+            weather: 3,
+            refusal: 2,
+            instance_fails: 3,
+            stranger: 2,
+            liar: 1,
+            drift_ppm: 100,
+            gossip_off: true,
+            previous_version: true,
+            jump_ahead_ms: 20_000,
+            jump_back_ms: 3_600_000,
+            slow_disk_ms: (50, 3_000),
+            loss_ppm: (1_000, 150_000),
+            duplicate_ppm: (0, 100_000),
+            reorder_ppm: (0, 200_000),
+            reorder_ms: (1, 200),
+            lost_disks_percent: 20,
+            sites: (1, 3),
+            change_every_ms: 20_000,
+            workloads: 6,
+            replicas: 5,
+            component_bytes: (1_000, 20_000_000),
+            deploy: 12,
+            delete: 2,
+            revoke_node: 1,
+            revoke_publisher: 1,
+        }
+    }
+}
+
+impl FaultOptions {
+    /// How often a kind is drawn beside the others.
+    pub fn weight(&self, kind: Kind) -> u32 {
+        match kind {
+            Kind::Crash => self.crash,
+            Kind::LostWrites => self.lost_writes,
+            Kind::LostDisk => self.lost_disk,
+            Kind::SlowDisk => self.slow_disk,
+            Kind::FullDisk => self.full_disk,
+            Kind::ClockJump => self.clock_jump,
+            Kind::Epoch => self.epoch,
+            Kind::Freeze => self.freeze,
+            Kind::Leave => self.leave,
+            Kind::Flap => self.flap,
+            Kind::OneWay => self.one_way,
+            Kind::Partition => self.partition,
+            Kind::Swizzle => self.swizzle,
+            Kind::SiteCut => self.site_cut,
+            Kind::SitePower => self.site_power,
+            Kind::Weather => self.weather,
+            Kind::Refusal => self.refusal,
+            Kind::InstanceFails => self.instance_fails,
+            Kind::Stranger => self.stranger,
+            Kind::Liar => self.liar,
+            Kind::Drift => self.drift_ppm,
+            Kind::GossipOff => u32::from(self.gossip_off),
+            Kind::PreviousVersion => u32::from(self.previous_version),
+        }
+    }
+}
