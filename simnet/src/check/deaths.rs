@@ -3,6 +3,7 @@
 //! - A node that ran without a break, on links that were whole and in fair weather for
 //!   [`SOUND_FOR`], is declared dead by nobody who ran as well, whatever one member says
 //!   of it. Two lying watchers of one node can bury it, as MEMBERSHIP.md says.
+//! - One other's word is never enough.
 //! - A node that loses more than half of its mesh doubts itself first, and while it
 //!   does it declares nobody dead.
 
@@ -63,6 +64,7 @@ impl Checker for Deaths {
                     if !self.gone.contains(&host) && event.cause.as_deref() != Some("it said goodbye") =>
                 {
                     self.sound(cluster, host, event)?;
+                    alone(cluster, host, event)?;
                     return self.doubted(cluster, host, event);
                 }
                 _ => {}
@@ -115,5 +117,22 @@ impl Deaths {
             return Err(format!("it declares {count} of {others} others dead without a doubt about itself"));
         }
         Ok(())
+    }
+}
+
+/// Whether it buries somebody on the word of one other: one watcher is enough only if
+/// it is itself the one, with no other in reach.
+fn alone(cluster: &Cluster, host: usize, event: &Event) -> Result<(), String> {
+    let cause = event.cause.as_deref().unwrap_or_default();
+    let Some(watchers) = cause.strip_prefix("its watchers ").and_then(|rest| rest.strip_suffix(" agree"))
+    else {
+        return Ok(());
+    };
+    let mut names = watchers.split(", ");
+    match (names.next(), names.next()) {
+        (Some(one), None) if one != cluster.hosts[host].name => {
+            Err(format!("{}, and {one} alone says so", event.text))
+        }
+        _ => Ok(()),
     }
 }
