@@ -18,6 +18,22 @@ pub fn placers(workload: &str, slot: u32, nodes: impl Iterator<Item = NodeId>, n
     order.into_iter().take(n).map(|(_, node)| node).collect()
 }
 
+/// Whether `me`, which fits, is among the first `n` placers of those that fit. Only who
+/// comes before `me` is asked, and no more of them than it takes: few, on average.
+pub fn is_placer(
+    me: NodeId,
+    workload: &str,
+    slot: u32,
+    nodes: impl Iterator<Item = NodeId>,
+    n: usize,
+    fits: impl Fn(NodeId) -> bool,
+) -> bool {
+    let key = slot_key(workload, slot);
+    let mine = (weight(key, me), me);
+    let before = nodes.filter(|&node| (weight(key, node), node) > mine && fits(node));
+    before.take(n).count() < n
+}
+
 /// A number of this slot and node that every node computes alike; breaks ties between equals.
 pub fn affinity(workload: &str, slot: u32, node: NodeId) -> u64 {
     weight(slot_key(workload, slot), node)
@@ -62,6 +78,16 @@ mod tests {
         }
         assert_eq!(first.len(), 20);
         assert!(first.values().all(|&n| (120..=280).contains(&n)), "{first:?}");
+    }
+
+    #[test]
+    fn a_placer_is_who_is_among_the_first_that_fit() {
+        let fits = |node: NodeId| !node.0[0].is_multiple_of(3);
+        for slot in 0..50 {
+            let first = placers("w", slot, nodes(40).filter(|&n| fits(n)), 2);
+            let said = nodes(40).filter(|&n| fits(n) && is_placer(n, "w", slot, nodes(40), 2, fits));
+            assert_eq!(said.collect::<std::collections::BTreeSet<_>>(), first.into_iter().collect());
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod cluster;
 mod control;
 pub mod dice;
 mod disk;
+mod door;
 mod executor;
 mod fault;
 mod gossip;

@@ -12,7 +12,7 @@ use std::time::Duration;
 const NUMBER_BITS: u32 = 40;
 /// Round trips until a new connection carries something: QUIC's handshake, and the
 /// exchange of certificates.
-const HANDSHAKE_ROUND_TRIPS: u32 = 2;
+pub(crate) const HANDSHAKE_ROUND_TRIPS: u32 = 2;
 /// What closing a stream takes on the wire.
 const CLOSE_BYTES: u32 = 4;
 
@@ -176,7 +176,7 @@ impl Cluster {
         let (a, b) = (self.hosts[i].life, self.hosts[peer].life);
         let known = |from: usize, to: usize| self.hosts[from].links.get(&(to as u32)).copied();
         let already = known(i, peer) == Some(b) && known(peer, i) == Some(a);
-        if already || !self.reachable(i, peer) {
+        if already || !self.reachable(i, peer) || !self.admits(i, peer) || !self.admits(peer, i) {
             return;
         }
         let rtt = self.links.round_trip(self.time, i as u32, peer as u32);

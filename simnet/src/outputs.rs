@@ -22,6 +22,7 @@ impl Cluster {
             Output::Sync { id, bytes } => self.send_frame(i, id, bytes),
             Output::SyncClose { id } => self.close_stream(i, id),
             Output::Dial { peer, .. } => self.dial(i, peer),
+            Output::AskRenewal { peer, .. } => self.ask_renewal(i, peer),
             Output::Evict { peer } => self.evict(i, peer),
             Output::Fetch { hash, size, providers } => self.fetch(i, hash, size, &providers),
             Output::Prepare { release } => self.prepare(i, &release),

@@ -47,6 +47,8 @@ pub(crate) enum Job {
         life: u32,
     },
     StreamFailed(SyncId),
+    /// A peer answered with a new certificate.
+    Certified(Vec<u8>),
 }
 
 impl Cluster {
@@ -142,6 +144,7 @@ impl Cluster {
             }
             Job::Linked { peer } => self.link(i, peer as usize),
             Job::Silent { peer, life } => self.notice(i, peer, life),
+            Job::Certified(certificate) => self.feed(i, Input::Certified { certificate }),
             Job::StreamFailed(id) => self.feed(i, Input::SyncClosed { id }),
         }
     }

@@ -50,6 +50,12 @@ impl Trace {
                     self.bytes(address.to_string().as_bytes());
                 }
             }
+            Output::AskRenewal { peer, addresses } => {
+                self.tag(16).id(peer.as_bytes());
+                for address in addresses {
+                    self.bytes(address.to_string().as_bytes());
+                }
+            }
             Output::Evict { peer } => drop(self.tag(6).id(peer.as_bytes())),
             Output::Fetch { hash, size, providers } => {
                 self.tag(7).id(hash.as_bytes()).word(*size);

@@ -113,17 +113,37 @@ impl Record {
 
     /// Reads and verifies an envelope.
     pub fn open(bytes: &[u8], mesh: MeshId, check: &dyn SignatureCheck) -> Result<Self, RecordError> {
-        let record = Self::open_unverified(bytes)?;
-        let envelope: Envelope = wire::decode_exact("a record", bytes, limit::RECORD_BYTES_MAX)?;
+        let (record, envelope) = Self::read(bytes)?;
+        record.verify(&envelope, mesh, check)
+    }
+
+    /// The same for a record that is wanted. `wanted` sees it before its signature is
+    /// verified, and so must believe nothing of it but its identity and digest.
+    pub fn open_if(
+        bytes: &[u8],
+        mesh: MeshId,
+        check: &dyn SignatureCheck,
+        wanted: impl FnOnce(&Self) -> bool,
+    ) -> Result<Option<Self>, RecordError> {
+        let (record, envelope) = Self::read(bytes)?;
+        if wanted(&record) { record.verify(&envelope, mesh, check).map(Some) } else { Ok(None) }
+    }
+
+    fn verify(
+        self,
+        envelope: &Envelope<'_>,
+        mesh: MeshId,
+        check: &dyn SignatureCheck,
+    ) -> Result<Self, RecordError> {
         let message = in_mesh(mesh, envelope.payload);
-        if check.check(&record.id.author, Domain::Record, &message, &envelope.signature) {
-            Ok(record)
+        if check.check(&self.id.author, Domain::Record, &message, &envelope.signature) {
+            Ok(self)
         } else {
-            Err(RecordError::Signature(record.id.author))
+            Err(RecordError::Signature(self.id.author))
         }
     }
 
-    fn open_unverified(bytes: &[u8]) -> Result<Self, RecordError> {
+    fn read(bytes: &[u8]) -> Result<(Self, Envelope<'_>), RecordError> {
         let envelope: Envelope = wire::decode_exact("a record", bytes, limit::RECORD_BYTES_MAX)?;
         let payload: Payload =
             wire::decode_open("a record's payload", envelope.payload, limit::RECORD_BYTES_MAX)?;
@@ -132,13 +152,14 @@ impl Record {
         }
         // The body is a slice of `bytes`: keep where it lies instead of a copy.
         let start = payload.body.as_ptr() as usize - bytes.as_ptr() as usize;
-        Ok(Self {
+        let record = Self {
             id: RecordId { kind: payload.kind, key: payload.key.to_owned(), author: payload.author },
             hlc: payload.hlc,
             digest: Hash::of(bytes),
             body: start..start + payload.body.len(),
             bytes: Arc::from(bytes),
-        })
+        };
+        Ok((record, envelope))
     }
 
     /// Kind, key and author.

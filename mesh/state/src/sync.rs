@@ -89,7 +89,7 @@ pub enum SyncError {
     #[error("a frame out of turn")]
     OutOfTurn,
     /// More than [`TURNS_MAX`] turns, or [`ROUNDS_MAX`] round trips of version 1.
-    #[error("no end after {TURNS_MAX} turns")]
+    #[error("the reconciliation does not come to an end")]
     Endless,
     /// More digests, ranges or records than one session may carry.
     #[error("the peer sends more than one session may carry")]

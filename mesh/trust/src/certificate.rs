@@ -212,6 +212,31 @@ impl Certificate {
         Ok(certificate)
     }
 
+    /// As [`Certificate::verify`], for a node that asks for a new one: age is no fault.
+    pub fn verify_for_renewal(
+        bytes: &[u8],
+        authority: &Authority,
+        now: Wall,
+        check: &dyn SignatureCheck,
+    ) -> Result<Certificate, CertificateError> {
+        match Self::verify(bytes, authority, now, check) {
+            Err(CertificateError::Expired { certificate }) => Ok(*certificate),
+            verified => verified,
+        }
+    }
+
+    /// What may take the place of this one, to be issued now: of the same node, under the
+    /// same name, with a higher serial.
+    pub fn successor(
+        &self,
+        authority: &Authority,
+        issuer: PublicKey,
+        now: Wall,
+    ) -> Result<Self, CertificateError> {
+        let serial = self.serial.max(now.0).saturating_add(1);
+        Self::draft(authority, self.node, &self.name, issuer, now, None, serial)
+    }
+
     /// The moment from which on its node asks for a new one: half of its life.
     pub fn renew_from(&self) -> Wall {
         Wall(self.not_before.0.saturating_add(self.expires.0.saturating_sub(self.not_before.0) / 2))

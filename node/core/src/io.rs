@@ -74,6 +74,11 @@ pub enum Input {
         /// Where it may be.
         addresses: Vec<SocketAddr>,
     },
+    /// A peer that was asked for it issued a new certificate for this node.
+    Certified {
+        /// Its envelope, not verified yet.
+        certificate: Vec<u8>,
+    },
     /// A datagram of an admitted peer.
     Datagram {
         /// Who sent it, as the link authenticated it.
@@ -205,6 +210,13 @@ pub enum Output {
     },
     /// Try to link to a node.
     Dial {
+        /// The node that is expected there.
+        peer: NodeId,
+        /// Where it may be.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Ask a node for a new certificate: ours has expired, and gets no link.
+    AskRenewal {
         /// The node that is expected there.
         peer: NodeId,
         /// Where it may be.

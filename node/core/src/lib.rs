@@ -19,6 +19,8 @@
 //! assert_eq!(Claim::decode(&claim.encode()).unwrap(), claim);
 //! ```
 
+mod admission;
+mod attention;
 pub mod claim;
 mod clock;
 pub mod event;

@@ -1,12 +1,13 @@
 //! One node: what goes in, what comes out, and the order in which its parts act.
 
+use crate::attention::{SETTLE, SETTLE_ALONE};
 use crate::claim::Claim;
 use crate::clock::Clock;
 use crate::event::Event;
 use crate::holding::Held;
 use crate::io::{BatchId, CommandId, Input, Output, SyncId, Write};
 use crate::node_info::NodeInfo;
-use crate::peers::Peer;
+use crate::peers::{FIRST_SYNCS, Peer};
 use crate::placing::{Freshness, Vacancy};
 use crate::records::{Promise, Staged};
 use crate::rumours::Rumours;
@@ -37,10 +38,6 @@ use std::time::Duration;
 const TICK: Duration = Duration::from_secs(1);
 /// A wake-up this much later than it was due means that the process was frozen.
 const FROZEN: Duration = Duration::from_secs(3);
-/// How long a node that knows of others looks around before it places anything.
-const SETTLE: Duration = Duration::from_secs(4);
-/// The same for a node that knows of no other.
-const SETTLE_ALONE: Duration = Duration::from_secs(1);
 
 /// What a node is made of.
 pub struct NodeConfig {
@@ -139,19 +136,32 @@ pub struct Node {
     pub(crate) nodes: BTreeMap<NodeId, NodeInfo>,
     pub(crate) certificates: BTreeMap<NodeId, Certificate>,
     pub(crate) desired: BTreeMap<WorkloadName, Desired>,
+    /// Workloads whose release is not accepted here.
+    pub(crate) refused: BTreeSet<WorkloadName>,
+    /// Claims on at least one slot.
     pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Claim>>,
+    /// The same by holder.
+    pub(crate) claimed_by: BTreeMap<NodeId, BTreeSet<WorkloadName>>,
 
     pub(crate) membership: Membership,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
+    /// Of those, the ones without a link.
+    pub(crate) unlinked: BTreeSet<NodeId>,
     pub(crate) sessions: BTreeMap<SyncId, (Session, Mono)>,
     pub(crate) session_count: u64,
     pub(crate) next_sync: Mono,
+    /// How many more links begin with a reconciliation.
+    pub(crate) first_syncs: u32,
+    /// Peers whose link came back since the last reconciliation.
+    pub(crate) relinked: BTreeSet<NodeId>,
     pub(crate) cursors: Cursors,
     pub(crate) allowances: BTreeMap<NodeId, Allowance>,
     pub(crate) rumours: Rumours,
     pub(crate) next_refresh: Mono,
 
+    /// Nothing is placed before.
     pub(crate) settled_at: Mono,
+    pub(crate) settled: bool,
     pub(crate) vacancies: BTreeMap<(WorkloadName, u32), Vacancy>,
     pub(crate) fresh: BTreeMap<NodeId, Freshness>,
     pub(crate) offer_count: u64,
@@ -162,6 +172,9 @@ pub struct Node {
     pub(crate) leaving: bool,
 
     pub(crate) dirty: BTreeSet<WorkloadName>,
+    /// The last workload that the sweep came by.
+    pub(crate) swept: Option<WorkloadName>,
+    pub(crate) next_sweep: Mono,
     pub(crate) writes: Vec<Write>,
     pub(crate) staged: Vec<Staged>,
     pub(crate) own_changed: bool,
@@ -192,20 +205,15 @@ impl Node {
         // Whatever this node wrote down lies in its past, also if its clock forgot.
         let written = records.iter().filter(|r| r.id().author == me.into()).map(|r| r.hlc()).max();
         let mut clock = Clock::new(written.map_or(own.hlc.wall, |w| w.wall.max(own.hlc.wall)));
-        let certificate = match Certificate::verify(
-            &config.certificate,
-            &authority,
-            clock.read(now.wall),
-            &*config.check,
-        ) {
-            Ok(certificate) => certificate,
+        // With an expired one it may only renew; what it was given before, it may resume.
+        let verify =
+            |wall| Certificate::verify_for_renewal(&config.certificate, &authority, wall, &*config.check);
+        let certificate = match verify(clock.read(now.wall)) {
             Err(CertificateError::NotYetValid { not_before, .. }) => {
                 clock.raise(not_before);
-                Certificate::verify(&config.certificate, &authority, clock.read(now.wall), &*config.check)?
+                verify(clock.read(now.wall))?
             }
-            // It may only renew; what it was given before, it may resume.
-            Err(CertificateError::Expired { certificate }) => *certificate,
-            Err(error) => return Err(error.into()),
+            verified => verified?,
         };
         clock.start(now.wall);
         if certificate.node != me {
@@ -252,17 +260,23 @@ impl Node {
             nodes: BTreeMap::new(),
             certificates: BTreeMap::from([(me, certificate)]),
             desired: BTreeMap::new(),
+            refused: BTreeSet::new(),
             claims: BTreeMap::new(),
+            claimed_by: BTreeMap::new(),
             membership,
             peers: BTreeMap::new(),
+            unlinked: BTreeSet::new(),
             sessions: BTreeMap::new(),
             session_count: 0,
             next_sync: now.mono + Duration::from_secs(5),
+            first_syncs: FIRST_SYNCS,
+            relinked: BTreeSet::new(),
             cursors: Cursors::default(),
             allowances: BTreeMap::new(),
             rumours: Rumours::default(),
             next_refresh: now.mono,
             settled_at: now.mono + SETTLE_ALONE,
+            settled: false,
             vacancies: BTreeMap::new(),
             fresh: BTreeMap::new(),
             offer_count: 0,
@@ -272,6 +286,8 @@ impl Node {
             ahead: BTreeMap::new(),
             leaving: false,
             dirty: BTreeSet::new(),
+            swept: None,
+            next_sweep: now.mono,
             writes: Vec::new(),
             staged: Vec::new(),
             own_changed: true,
@@ -282,7 +298,7 @@ impl Node {
         };
         node.load(records);
         if node.nodes.keys().any(|n| *n != me) {
-            node.settled_at = now.mono + SETTLE;
+            node.look_around(SETTLE);
         }
         node.publish_node_record();
         node.resume();
@@ -298,6 +314,7 @@ impl Node {
             Input::LinkDown { peer } => self.on_link_down(peer),
             Input::Rtt { peer, rtt } => self.on_rtt(peer, rtt),
             Input::Found { peer, addresses } => self.on_found(peer, addresses),
+            Input::Certified { certificate } => self.on_certified(&certificate),
             Input::Datagram { from, bytes } => self.on_datagram(from, &bytes),
             Input::Gossip { bytes } => self.on_gossip(&bytes),
             Input::Sync { id, bytes } => self.on_sync(id, &bytes),
@@ -328,8 +345,9 @@ impl Node {
     /// When [`Node::handle_timeout`] is due.
     pub fn next_timeout(&self) -> Mono {
         let vacancy = self.vacancies.values().map(|v| v.next_at).min();
+        let settled = (!self.settled).then_some(self.settled_at);
         let held = self.held.values().filter_map(|h| h.due()).min();
-        let parts = [self.membership.next_timeout(), vacancy, held, self.rumours.due()];
+        let parts = [self.membership.next_timeout(), settled, vacancy, held, self.rumours.due()];
         (parts.into_iter().chain([Some(self.next_sync), Some(self.next_tick)]))
             .flatten()
             .min()
@@ -338,12 +356,15 @@ impl Node {
 
     fn wake(&mut self, now: Now) {
         self.clock.advanced(self.now, now);
-        if now.mono > self.next_tick + FROZEN {
+        let frozen = now.mono > self.next_tick + FROZEN;
+        if frozen {
             // Frozen, not late: what it believed of others is as old as its sleep.
-            self.settled_at = now.mono + SETTLE;
             self.next_sync = now.mono;
         }
         self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
+        if frozen {
+            self.look_around(SETTLE);
+        }
     }
 
     /// Runs every part that is due or touched, then hands writes over as one batch.
@@ -357,11 +378,11 @@ impl Node {
             self.tick_peers();
             self.tick_releases();
             self.tick_standby();
-            self.dirty.extend(self.desired.keys().cloned());
-            self.dirty.extend(self.held.keys().map(|(w, _)| w.clone()));
+            self.sweep();
             let load = self.load_now();
             self.membership.set_load(wire::encode(&load));
         }
+        self.settle_down();
         self.sync_if_due();
         for workload in std::mem::take(&mut self.dirty) {
             self.evaluate(&workload);

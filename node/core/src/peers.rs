@@ -1,6 +1,7 @@
 //! Links and members: whom to dial, whom to greet, and what a change of
 //! membership means for the rest of the node.
 
+use crate::attention::{SETTLE, SETTLE_RENEWED};
 use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::message::{Load, Message};
@@ -9,6 +10,7 @@ use crate::node_info::NodeInfo;
 use minicbor::bytes::ByteVec;
 use orbweave_model::{Mono, NodeId, limit, wire};
 use orbweave_state::membership::{self, DownCause};
+use orbweave_state::record::{RecordId, RecordKind};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,10 +21,17 @@ const DIAL_AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// pairs are dialled once.
 const DIAL_SECOND: Duration = Duration::from_secs(2);
 
+/// Reconciliations that a node begins with the first peers that it links to.
+pub(crate) const FIRST_SYNCS: u32 = 3;
+/// Links that come back within this time share a reconciliation.
+const RELINKED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
+
 /// What this node knows of the way to another.
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub up: bool,
+    /// Whether it was ever up.
+    linked: bool,
     pub rtt: Option<Duration>,
     pub heard: Option<Mono>,
     found: BTreeSet<SocketAddr>,
@@ -39,7 +48,9 @@ impl Node {
 
     pub(crate) fn on_link_up(&mut self, peer: NodeId, rtt: Duration) {
         let entry = self.peers.entry(peer).or_default();
+        let again = std::mem::replace(&mut entry.linked, true);
         entry.up = true;
+        self.unlinked.remove(&peer);
         entry.rtt = Some(rtt);
         entry.attempts = 0;
         entry.next_dial = None;
@@ -48,18 +59,38 @@ impl Node {
         self.notify(
             Event::new(EventKind::LinkUp, format!("a link to {} is up", self.name(peer))).about(peer),
         );
-        // One side begins, and both learn.
-        if self.me < peer {
-            self.sync_with(peer);
-        }
+        self.greet(peer, again);
         if self.nodes.contains_key(&peer) {
             self.membership.announce(self.now.mono, peer);
+        }
+    }
+
+    /// A new link. Each side says who it is; and where one of them may lack more than
+    /// that, one begins a reconciliation. Few of them suffice: a node that links to all
+    /// of a zone at once learns the same from each.
+    fn greet(&mut self, peer: NodeId, again: bool) {
+        let own = RecordId { kind: RecordKind::NODE, key: self.me.to_string(), author: self.me.into() };
+        if let Some(record) = self.store.get(&own) {
+            let bytes = Message::Record(ByteVec::from(record.bytes().to_vec())).encode();
+            if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
+                self.outputs.push_back(Output::Datagram { to: peer, bytes });
+            }
+        }
+        if self.first_syncs > 0 {
+            self.first_syncs -= 1;
+            self.sync_with(peer);
+        } else if again && self.me < peer {
+            // A partition may have healed: one of those that are back is asked soon.
+            self.relinked.insert(peer);
+            let soon = self.now.mono + self.jitter(RELINKED.0, RELINKED.1);
+            self.next_sync = self.next_sync.min(soon);
         }
     }
 
     pub(crate) fn on_link_down(&mut self, peer: NodeId) {
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.up = false;
+            self.unlinked.insert(peer);
             entry.next_dial = Some(self.now.mono + DIAL_AGAIN.0);
             let event = Event::new(EventKind::LinkDown, format!("the link to {} is down", self.name(peer)));
             self.notify(event.about(peer));
@@ -85,8 +116,12 @@ impl Node {
             let hearsay = self.peers.iter().find(|(id, p)| !p.up && !self.nodes.contains_key(id));
             let Some((&gone, _)) = hearsay else { return };
             self.peers.remove(&gone);
+            self.unlinked.remove(&gone);
         }
         let entry = self.peers.entry(peer).or_default();
+        if !entry.up {
+            self.unlinked.insert(peer);
+        }
         for address in addresses {
             if entry.found.len() < limit::ADDRESSES_MAX {
                 entry.found.insert(address);
@@ -101,7 +136,9 @@ impl Node {
     /// Dials whoever should be linked and is not.
     pub(crate) fn tick_peers(&mut self) {
         let now = self.now.mono;
-        for (&node, peer) in self.peers.iter_mut().filter(|(_, p)| !p.up) {
+        let may_only_renew = self.may_only_renew();
+        for &node in &self.unlinked {
+            let Some(peer) = self.peers.get_mut(&node) else { continue };
             if peer.next_dial.is_none_or(|at| at > now) {
                 continue;
             }
@@ -113,25 +150,52 @@ impl Node {
             peer.attempts = peer.attempts.saturating_add(1);
             let wait = DIAL_AGAIN.0.saturating_mul(1 << peer.attempts.min(6)).min(DIAL_AGAIN.1);
             peer.next_dial = Some(now + wait);
-            self.outputs.push_back(Output::Dial { peer: node, addresses: addresses.into_iter().collect() });
+            let addresses = addresses.into_iter().collect();
+            self.outputs.push_back(if may_only_renew {
+                Output::AskRenewal { peer: node, addresses }
+            } else {
+                Output::Dial { peer: node, addresses }
+            });
         }
+    }
+
+    /// What made dials fail is mended: nobody waits for the next attempt.
+    pub(crate) fn dial_all_again(&mut self) {
+        for peer in self.peers.values_mut().filter(|peer| !peer.up && peer.next_dial.is_some()) {
+            (peer.next_dial, peer.attempts) = (Some(self.now.mono), 0);
+        }
+        self.tick_peers();
     }
 
     pub(crate) fn on_node_info(&mut self, node: NodeId, info: NodeInfo) {
         self.membership.set_known_generation(node, info.generation);
-        if let Ok(certificate) =
-            orbweave_trust::Certificate::verify(&info.certificate, &self.authority, self.wall(), &*self.check)
+        // Our own is the one that we show at the door, whatever we published before.
+        if node != self.me
+            && let Ok(certificate) = orbweave_trust::Certificate::verify(
+                &info.certificate,
+                &self.authority,
+                self.wall(),
+                &*self.check,
+            )
         {
             self.certificates.insert(node, certificate);
         }
-        let labels_changed = self.nodes.get(&node).is_none_or(|old| old.labels != info.labels);
         let published = info.socket_addresses();
-        self.nodes.insert(node, info);
-        if labels_changed {
-            self.dirty.extend(self.desired.keys().cloned());
+        let before = self.nodes.get(&node).map(|old| &old.labels);
+        let (known, labels_changed) = (before.is_some(), before.is_none_or(|old| *old != info.labels));
+        if node != self.me && !self.nodes.keys().any(|other| *other != self.me) {
+            // The first word of others: their claims may be here before they are heard.
+            self.look_around(SETTLE);
         }
+        self.nodes.insert(node, info);
         if node == self.me {
+            if labels_changed {
+                self.touch_all();
+            }
             return;
+        }
+        if !known {
+            self.touch_claims_of(node);
         }
         let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
         let at = self.now.mono + head_start;
@@ -139,8 +203,9 @@ impl Node {
         peer.published = published;
         if peer.up {
             self.membership.announce(self.now.mono, node);
-        } else if peer.next_dial.is_none() {
-            peer.next_dial = Some(at);
+        } else {
+            peer.next_dial.get_or_insert(at);
+            self.unlinked.insert(node);
         }
     }
 
@@ -176,6 +241,12 @@ impl Node {
 
     fn on_member(&mut self, event: membership::Event) {
         use membership::Event as E;
+        match &event {
+            E::Up { node, .. } | E::Down { node, .. } | E::Left { node } => self.touch_claims_of(*node),
+            E::SelfDoubt { .. } => self.touch_all(),
+            // It still counts as alive; and of a renewal only the others think anew.
+            E::Suspect { .. } | E::Renewed { .. } => {}
+        }
         let event = match event {
             E::Up { node, .. } => {
                 Event::new(EventKind::MemberUp, format!("{} is alive", self.name(node))).about(node)
@@ -202,7 +273,7 @@ impl Node {
             E::Renewed { generation } => {
                 // The mesh held this node for dead: look around before placing anything.
                 self.info.generation = generation;
-                self.settled_at = self.settled_at.max(self.now.mono + Duration::from_secs(2));
+                self.look_around(SETTLE_RENEWED);
                 self.publish_node_record();
                 let peer = self.linked().next();
                 if let Some(peer) = peer {
@@ -216,7 +287,6 @@ impl Node {
             ),
         };
         self.notify(event);
-        self.dirty.extend(self.desired.keys().cloned());
         self.outputs.push_back(Output::RoutesChanged);
     }
 

@@ -63,12 +63,17 @@ impl Node {
         for slot in gone {
             self.vacancies.remove(&(name.clone(), slot));
         }
+        if !self.settled {
+            return;
+        }
         for slot in 0..slots {
             let key = (name.clone(), slot);
             let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
             let taken = claimed_here || self.holdings(name, slot).iter().any(|h| h.phase != Phase::Draining);
-            if taken && !plant::on(Plant::TimerUnguarded) {
-                self.vacancies.remove(&key);
+            if taken {
+                if !plant::on(Plant::TimerUnguarded) {
+                    self.vacancies.remove(&key);
+                }
             } else if !self.vacancies.contains_key(&key) {
                 let vacancy = self.open_vacancy(name, slot);
                 self.vacancies.insert(key, vacancy);
@@ -88,7 +93,7 @@ impl Node {
         if self.membership.in_self_doubt() {
             wait *= 2;
         }
-        let next_at = self.now.mono.max(self.settled_at) + wait;
+        let next_at = self.now.mono + wait;
         Vacancy { next_at, offer: None, refused: BTreeMap::new(), rounds: 0 }
     }
 
@@ -129,11 +134,6 @@ impl Node {
         let (name, slot) = (&key.0, key.1);
         let now = self.now.mono;
         let Some(vacancy) = self.vacancies.get_mut(key) else { return false };
-        if now < self.settled_at {
-            // It was opened before the node was frozen, or buried: look around first.
-            vacancy.next_at = self.settled_at;
-            return false;
-        }
         if let Some((_, to)) = vacancy.offer.take() {
             under_way.entry((name.clone(), to)).and_modify(|n| *n = n.saturating_sub(1));
             // Said yes and was never seen, or said nothing.

@@ -116,8 +116,13 @@ impl Node {
     pub(crate) fn take_all(&mut self, envelopes: Vec<Vec<u8>>, way: Way) {
         let mut records: Vec<Record> = Vec::new();
         for bytes in envelopes {
-            match Record::open(&bytes, self.mesh, &*self.check) {
-                Ok(record) => records.push(record),
+            // What is here already need not be verified again: gossip brings many copies.
+            let unknown = |record: &Record| {
+                self.store.get(record.id()).is_none_or(|held| held.digest() != record.digest())
+            };
+            match Record::open_if(&bytes, self.mesh, &*self.check, unknown) {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => {}
                 Err(error) => self.refused(None, error.to_string()),
             }
         }
@@ -150,11 +155,17 @@ impl Node {
                 return;
             }
         }
+        // A session has one cutoff for both sides; a rumour has none, and what some have
+        // dropped already would circulate among clocks that differ.
+        if self.store.expires(&record).is_some_and(|end| end <= self.wall()) {
+            return;
+        }
+        let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.hlc.observe(record.hlc());
             self.write(&record);
             self.index(&record);
-            if way == Way::Direct {
+            if news && way == Way::Direct {
                 self.spread(&record);
             }
         }
@@ -166,6 +177,12 @@ impl Node {
         let pending = self.pending.get(record.id());
         self.store.get(record.id()).is_none_or(|held| record.supersedes(held))
             && pending.is_none_or(|pending| (record.hlc(), record.digest()) > *pending)
+    }
+
+    /// Whether a record says more than that its author still says so. A mere refresh
+    /// has minutes to travel, and so travels by reconciliation alone.
+    fn says_more(&self, record: &Record) -> bool {
+        self.store.get(record.id()).is_none_or(|held| held.body() != record.body())
     }
 
     /// Keeps a record until its time comes; one too far ahead comes again by itself.
@@ -278,15 +295,14 @@ impl Node {
         match id.kind {
             RecordKind::NODE => {
                 self.nodes.remove(&node);
+                self.touch_claims_of(node);
                 if node != self.me {
                     self.certificates.remove(&node);
                 }
             }
             RecordKind::CLAIM => {
                 if let Ok(name) = id.key.parse::<WorkloadName>() {
-                    if let Some(holders) = self.claims.get_mut(&name) {
-                        holders.remove(&node);
-                    }
+                    self.drop_claim(&name, node);
                     self.dirty.insert(name);
                 }
             }
@@ -326,13 +342,16 @@ impl Node {
         if self.pending.get(record.id()) == Some(&(record.hlc(), record.digest())) {
             self.pending.remove(record.id());
         }
+        let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.index(&record);
-            if self.gossip {
+            if news && self.gossip {
                 self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
             }
-            self.push_to_placers(&record);
-            self.spread(&record);
+            if news {
+                self.push_to_placers(&record);
+                self.spread(&record);
+            }
         }
         for promise in promises {
             self.keep(promise);
@@ -437,6 +456,7 @@ impl Node {
         }
         self.membership.forget(peer);
         self.peers.remove(&peer);
+        self.unlinked.remove(&peer);
         self.outputs.push_back(Output::Evict { peer });
         // A publisher's revocation stops what it released.
         for name in self.desired.keys().cloned().collect::<Vec<_>>() {

@@ -1,6 +1,8 @@
 //! Certificates that grow old: a node that holds an admission key issues new ones
 //! from half of their life on, and they travel as records, so that a node renews
-//! without asking anybody. A revoked node gets none.
+//! without asking anybody. A node that was away for so long that its own has expired
+//! gets no link and no record: it asks, wherever it would have dialled. A revoked node
+//! gets none.
 
 use crate::io::Output;
 use crate::node::Node;
@@ -25,9 +27,8 @@ impl Node {
             .cloned()
             .collect();
         for old in due {
-            let serial = old.serial.max(now.0).saturating_add(1);
-            let draft = Certificate::draft(&self.authority, old.node, &old.name, issuer, now, None, serial);
-            if let (Ok(renewed), Some(key)) = (draft, &self.admission) {
+            let successor = old.successor(&self.authority, issuer, now);
+            if let (Ok(renewed), Some(key)) = (successor, &self.admission) {
                 let body = renewed.issue(key);
                 let hlc = self.hlc.tick(now);
                 let key_text = old.node.to_string();
@@ -55,6 +56,19 @@ impl Node {
             Ok(())
         } else {
             Err("a certificate of another node or issuer".to_owned())
+        }
+    }
+
+    /// Whether this node may only ask for a new certificate.
+    pub(crate) fn may_only_renew(&self) -> bool {
+        self.certificates.get(&self.me).is_some_and(|own| own.expires <= self.wall())
+    }
+
+    /// A peer that was asked answered with a certificate.
+    pub(crate) fn on_certified(&mut self, certificate: &[u8]) {
+        self.adopt_renewal(certificate);
+        if !self.may_only_renew() {
+            self.dial_all_again();
         }
     }
 

@@ -15,6 +15,9 @@ use orbweave_trust::{Authority, Release};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// Slots beyond those that are wanted which a report names: a claim may say any number.
+const SURPLUS_MAX: usize = 1_024;
+
 /// A node as this one sees it.
 #[derive(Debug, Clone)]
 pub struct MemberReport {
@@ -230,8 +233,15 @@ impl Node {
         reports
     }
 
-    /// The slots beyond those that are wanted which other nodes still hold: their holders
-    /// have not heard of it yet, or drain.
+    /// The nodes that claim a slot of a workload, wanted or not.
+    pub fn holders(&self, name: &WorkloadName) -> BTreeSet<NodeId> {
+        let claims = self.claims.get(name).into_iter().flatten();
+        let holding = claims.filter(|(_, claim)| !claim.ranges.is_empty());
+        holding.map(|(holder, _)| *holder).filter(|holder| self.counts(*holder)).collect()
+    }
+
+    /// The slots beyond those that are wanted which other nodes still hold, [`SURPLUS_MAX`]
+    /// of them at most: their holders have not heard of it yet, or drain.
     pub fn surplus(&self, name: &WorkloadName) -> Vec<SlotReport> {
         let wanted = self.desired.get(name).map_or(0, |d| d.slots());
         let claims = self.claims.get(name).into_iter().flatten();
@@ -239,6 +249,7 @@ impl Node {
         let slots: BTreeSet<u32> = others
             .flat_map(|(_, claim)| &claim.ranges)
             .flat_map(|range| range.slots.start.max(wanted)..range.slots.end)
+            .take(SURPLUS_MAX)
             .collect();
         let others = |slot| self.holdings(name, slot).into_iter().filter(|h| h.holder != self.me);
         slots

@@ -83,6 +83,10 @@ impl Node {
             return;
         }
         self.rumours.told_at = Some(now);
+        // What one datagram does not carry waits for the next.
+        for hot in self.rumours.hot.values_mut().filter(|hot| hot.due <= now) {
+            hot.due = now + GAP;
+        }
         let again = now + self.jitter(ROUND.0, ROUND.1);
         for key in &round {
             match self.rumours.hot.get_mut(key) {

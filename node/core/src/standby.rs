@@ -5,6 +5,7 @@
 use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::node::Node;
+use crate::view::Desired;
 use orbweave_model::{Hash, Mono, NodeId, WorkloadName};
 use orbweave_scheduler::rank;
 use orbweave_scheduler::rivals::Phase;
@@ -30,11 +31,20 @@ impl Node {
     /// The nodes that stand by for a workload.
     pub(crate) fn standbys(&self, name: &WorkloadName) -> Vec<NodeId> {
         let Some(desired) = self.desired.get(name) else { return Vec::new() };
-        let fit = self.membership.alive().filter(|node| {
-            self.held_by(name, *node) == 0
-                && self.nodes.get(node).is_some_and(|info| desired.spec.requires.matches(&info.labels))
-        });
+        let fit = self.membership.alive().filter(|node| self.may_stand_by(name, desired, *node));
         rank::placers(name.as_str(), ANY_SLOT, fit, STANDBYS)
+    }
+
+    /// Whether this node is one of them.
+    fn stands_by(&self, name: &WorkloadName, desired: &Desired) -> bool {
+        let fits = |node| self.may_stand_by(name, desired, node);
+        let alive = self.membership.alive();
+        fits(self.me) && rank::is_placer(self.me, name.as_str(), ANY_SLOT, alive, STANDBYS, fits)
+    }
+
+    fn may_stand_by(&self, name: &WorkloadName, desired: &Desired, node: NodeId) -> bool {
+        self.held_by(name, node) == 0
+            && self.nodes.get(&node).is_some_and(|info| desired.spec.requires.matches(&info.labels))
     }
 
     /// Fetches ahead what this node stands by for, once the workload itself runs.
@@ -43,16 +53,14 @@ impl Node {
         let Ok(release) = &desired.release else { return };
         let statement = release.statement();
         let (hash, size) = (statement.blake3, statement.size);
-        match self.ahead.get(&hash) {
-            Some(Ahead::Again(at)) if *at <= self.now.mono => {}
-            None => {}
-            Some(_) => return,
+        if self.ahead.contains_key(&hash) {
+            return;
         }
         let runs = |slot| self.holdings(name, slot).iter().any(|h| h.phase == Phase::Running);
         if self.held_here(name) > 0
             || self.leaving
+            || !self.stands_by(name, desired)
             || !(0..desired.slots()).all(runs)
-            || !self.standbys(name).contains(&self.me)
         {
             return;
         }
@@ -85,9 +93,22 @@ impl Node {
         }
     }
 
-    /// Forgets components that no workload names any more.
+    /// Components that no workload names any more need not be there.
+    pub(crate) fn forget_components(&mut self) {
+        if !self.ahead.is_empty() {
+            let wanted = self.components();
+            self.ahead.retain(|hash, _| wanted.contains(hash));
+        }
+    }
+
+    /// Looks again at whom a component could not be fetched for.
     pub(crate) fn tick_standby(&mut self) {
-        let wanted = self.components();
-        self.ahead.retain(|hash, _| wanted.contains(hash));
+        let now = self.now.mono;
+        let due = self.ahead.iter().filter(|(_, ahead)| matches!(ahead, Ahead::Again(at) if *at <= now));
+        for hash in due.map(|(hash, _)| *hash).collect::<Vec<_>>() {
+            self.ahead.remove(&hash);
+            let of = |d: &Desired| d.release.as_ref().is_ok_and(|r| r.statement().blake3 == hash);
+            self.dirty.extend(self.desired.iter().filter(|(_, d)| of(d)).map(|(name, _)| name.clone()));
+        }
     }
 }

@@ -36,9 +36,10 @@ pub(crate) struct Allowance {
 impl Allowance {
     /// Takes so much if there is any left; the last that is taken may be more than that.
     fn take(&mut self, now: Mono, bytes: usize) -> bool {
-        let passed = usize::try_from(now.since(self.since).as_millis()).unwrap_or(usize::MAX);
-        self.since = self.since.max(now);
-        let more = passed.saturating_mul(ALLOWANCE.1 / 1_000);
+        // What is less than a millisecond counts the next time.
+        let passed = u64::try_from(now.since(self.since).as_millis()).unwrap_or(u64::MAX);
+        self.since = self.since + Duration::from_millis(passed);
+        let more = usize::try_from(passed).unwrap_or(usize::MAX).saturating_mul(ALLOWANCE.1 / 1_000);
         self.bytes = self.bytes.saturating_add(more).min(ALLOWANCE.0);
         let any = self.bytes > 0;
         self.bytes = self.bytes.saturating_sub(bytes);
@@ -81,7 +82,12 @@ impl Node {
             return;
         }
         self.next_sync = self.now.mono + self.jitter(EVERY.0, EVERY.1);
-        let up: Vec<NodeId> = self.linked().collect();
+        // Who was away may know most; else anybody.
+        let mut up: Vec<NodeId> = std::mem::take(&mut self.relinked).into_iter().collect();
+        up.retain(|peer| self.peers.get(peer).is_some_and(|p| p.up));
+        if up.is_empty() {
+            up = self.linked().collect();
+        }
         if !up.is_empty() {
             let peer = up[self.rng.random_range(0..up.len())];
             self.sync_with(peer);
@@ -106,6 +112,10 @@ impl Node {
             }
             let session = Session::respond(self.opening(id.peer));
             self.sessions.insert(id, (session, self.now.mono + SESSION_TIME));
+        }
+        // Reading is work too: what a peer sends counts as what it draws does.
+        if !self.allow(id.peer, bytes.len()) {
+            return self.close(id);
         }
         let wall = self.wall();
         let Some((session, _)) = self.sessions.get_mut(&id) else { return };

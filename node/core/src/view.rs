@@ -42,6 +42,8 @@ impl Node {
         self.dirty.insert(name.clone());
         let Some((spec, hlc, _)) = best else {
             self.desired.remove(name);
+            self.refused.remove(name);
+            self.forget_components();
             return;
         };
         let known = self.desired.get(name);
@@ -63,8 +65,15 @@ impl Node {
         }
         let (deleted, generation, replicas) = (spec.deleted, spec.generation, spec.replicas);
         let refusal = release.as_ref().err().filter(|_| !deleted).cloned();
+        if release.is_err() && !deleted {
+            self.refused.insert(name.clone());
+        } else {
+            self.refused.remove(name);
+        }
         let desired = Desired { run_key: spec.run_key(), spec, hlc, release };
-        self.desired.insert(name.clone(), desired);
+        if self.desired.insert(name.clone(), desired).is_some() {
+            self.forget_components();
+        }
         if before != Some((generation, hlc)) {
             self.notify(if deleted {
                 Event::new(EventKind::WorkloadDeleted, format!("{name} is deleted")).of(name)
@@ -84,21 +93,41 @@ impl Node {
     /// Looks again at releases that were refused: one whose time has come, or whose
     /// publisher was entrusted meanwhile, is accepted.
     pub(crate) fn tick_releases(&mut self) {
-        let refused = self.desired.iter().filter(|(_, d)| d.release.is_err() && !d.spec.deleted);
-        for name in refused.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        for name in self.refused.clone() {
             self.review_workload(&name);
         }
     }
 
     /// Whether the store says that this node held part of a workload.
-    fn holds_claim(&self, name: &WorkloadName) -> bool {
+    pub(crate) fn holds_claim(&self, name: &WorkloadName) -> bool {
         self.claims.get(name).and_then(|c| c.get(&self.me)).is_some_and(|c| !c.is_empty())
     }
 
     pub(crate) fn on_claim(&mut self, name: WorkloadName, holder: NodeId, claim: Claim) {
-        self.claims.entry(name.clone()).or_default().insert(holder, claim);
+        if claim.is_empty() {
+            self.drop_claim(&name, holder);
+        } else {
+            self.claimed_by.entry(holder).or_default().insert(name.clone());
+            self.claims.entry(name.clone()).or_default().insert(holder, claim);
+        }
         self.dirty.insert(name);
         self.outputs.push_back(crate::io::Output::RoutesChanged);
+    }
+
+    /// A node holds nothing of a workload any more.
+    pub(crate) fn drop_claim(&mut self, name: &WorkloadName, holder: NodeId) {
+        if let Some(holders) = self.claims.get_mut(name) {
+            holders.remove(&holder);
+            if holders.is_empty() {
+                self.claims.remove(name);
+            }
+        }
+        if let Some(names) = self.claimed_by.get_mut(&holder) {
+            names.remove(name);
+            if names.is_empty() {
+                self.claimed_by.remove(&holder);
+            }
+        }
     }
 
     /// Whether what a node claims counts: it is this one, or a member that is not down.

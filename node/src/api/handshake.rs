@@ -49,7 +49,7 @@ pub fn mesh_of_hello(bytes: &[u8]) -> Result<MeshId, WireError> {
     Hello::decode(bytes).map(|hello| hello.mesh)
 }
 
-/// Presents a ticket's token.
+/// Presents a ticket's token, or a certificate that has expired.
 // No `Debug`: the token is a secret.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -61,6 +61,9 @@ pub struct JoinRequest {
     /// What the node would like to be called.
     #[n(1)]
     pub name: String,
+    /// The certificate that shall be renewed; token and name do not count then.
+    #[n(2)]
+    pub certificate: Option<minicbor::bytes::ByteVec>,
 }
 
 /// What a member starts from. The joiner verifies each part on its own.
@@ -81,6 +84,17 @@ pub struct JoinResponse {
 }
 
 impl JoinRequest {
+    /// Presents a ticket's token.
+    pub fn with_token(token: [u8; 32], name: &str) -> Self {
+        Self { token, name: name.to_owned(), certificate: None }
+    }
+
+    /// Presents a certificate that has expired. A node of the first version takes this for
+    /// a token that it never issued.
+    pub fn renewal(certificate: Vec<u8>) -> Self {
+        Self { token: [0; 32], name: String::new(), certificate: Some(certificate.into()) }
+    }
+
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
         wire::encode(self)

@@ -60,7 +60,7 @@ async fn ask(node: &SecretKey, ticket: &Ticket, name: &str) -> Result<Vec<u8>, F
         }
         Err(error) => Err(error.to_string()),
     };
-    let request = JoinRequest { token: ticket.token, name: name.to_owned() }.encode();
+    let request = JoinRequest::with_token(ticket.token, name).encode();
     let tried: Vec<_> = ticket.addresses.iter().map(ToString::to_string).collect();
     orbweave_net::join(node, ticket.issuer, &ticket.addresses, check, request).await.map_err(|e| {
         Failure::new(format!("cannot join through node {} at {}: {e}", ticket.issuer.short(), tried.join(", ")))

@@ -8,10 +8,11 @@ use super::view;
 use bytes::Bytes;
 use orbweave_core::io::{BatchId, CommandId, Output, SyncId};
 use orbweave_core::{Input, Node};
-use orbweave_model::{Mono, Now, Wall};
+use orbweave_model::{Mono, NodeId, Now, Wall};
 use orbweave_net::{NetEvent, PeerAddress, StreamKind};
 use orbweave_wasm::Runtime;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -204,6 +205,18 @@ impl Actor {
         self.input(input);
     }
 
+    fn ask_renewal(&self, peer: NodeId, addresses: Vec<SocketAddr>) {
+        let (gate, inbox) = (Arc::clone(self.handle.gate()), self.handle.inbox().clone());
+        tokio::spawn(async move {
+            match gate.ask_renewal(peer, &addresses).await {
+                Ok(certificate) => {
+                    let _ = inbox.send(Message::Input(Input::Certified { certificate })).await;
+                }
+                Err(why) => tracing::info!("node {} does not renew our certificate: {why}", peer.short()),
+            }
+        });
+    }
+
     fn measure(&mut self) {
         for peer in self.handle.net().peers() {
             if let Some(rtt) = self.handle.net().rtt(peer) {
@@ -235,6 +248,7 @@ impl Actor {
                 Output::Dial { peer, addresses } => {
                     self.handle.net().dial(PeerAddress { node: peer, addresses });
                 }
+                Output::AskRenewal { peer, addresses } => self.ask_renewal(peer, addresses),
                 Output::Evict { peer } => self.handle.net().evict(peer),
                 Output::Fetch { hash, size, providers } => self.executor.fetch(hash, size, providers),
                 Output::Prepare { release } => self.executor.prepare(release),

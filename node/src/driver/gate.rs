@@ -72,6 +72,17 @@ impl NodeGate {
         self.certificate.store(Arc::new(certificate));
     }
 
+    /// Asks a node that may admit others for a new certificate, and shows it the expired one
+    /// once it has shown that it is a member. The answer is not verified yet.
+    pub async fn ask_renewal(&self, peer: NodeId, addresses: &[SocketAddr]) -> Result<Vec<u8>, String> {
+        let key = self.dir.read_key(KeyFile::Node).map_err(|e| e.to_string())?;
+        let request = JoinRequest::renewal(self.certificate.load().to_vec()).encode();
+        let is_member = |hello: &[u8]| self.admit(peer, hello);
+        let answer = orbweave_net::join(&key, peer, addresses, is_member, request).await;
+        let answer = JoinResponse::decode(&answer.map_err(|e| e.to_string())?).map_err(|e| e.to_string())?;
+        Ok(answer.certificate)
+    }
+
     /// The components that members may fetch.
     pub fn set_components(&self, components: BTreeSet<Hash>) {
         self.components.store(Arc::new(components));
@@ -161,7 +172,8 @@ impl NodeGate {
     }
 }
 
-/// Redeems the token, durably, then makes the certificate.
+/// Makes a certificate: for a stranger, after its token was redeemed, durably; for a
+/// member that was away for too long, in the place of the one that it shows.
 fn admit_stranger(
     dir: &StateDir,
     genesis: Vec<u8>,
@@ -174,13 +186,22 @@ fn admit_stranger(
     let key: SecretKey = dir
         .read_key(KeyFile::Admission)
         .map_err(|_| "this node cannot admit others; ask the node that made the ticket".to_owned())?;
-    let serial = now.0;
-    let certificate = Certificate::draft(authority, peer, &request.name, key.public(), now, None, serial)
-        .map_err(|e| e.to_string())?;
+    let issuer = key.public();
+    let certificate = match &request.certificate {
+        Some(old) => {
+            let old = Certificate::verify_for_renewal(old, authority, now, &Strict);
+            old.and_then(|old| old.successor(authority, issuer, now))
+        }
+        None => Certificate::draft(authority, peer, &request.name, issuer, now, None, now.0),
+    };
+    let certificate = certificate.map_err(|e| e.to_string())?;
+    if certificate.node != peer {
+        return Err("the certificate is another node's".to_owned());
+    }
     if authority.is_revoked(&peer.into()) {
         return Err("this node's key was revoked".to_owned());
     }
-    {
+    if request.certificate.is_none() {
         let book = TicketFile::new(dir);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tickets = book.read()?;

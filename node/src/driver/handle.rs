@@ -121,7 +121,7 @@ impl NodeHandle {
     }
 
     /// Its gate.
-    pub fn gate(&self) -> &NodeGate {
+    pub fn gate(&self) -> &Arc<NodeGate> {
         &self.0.parts.gate
     }
 
@@ -273,11 +273,7 @@ impl NodeHandle {
     /// The nodes that hold a slot of a workload, wanted or not.
     pub async fn holders(&self, workload: &WorkloadName) -> BTreeSet<NodeId> {
         let name = workload.clone();
-        let holders = self.ask(move |node| {
-            let slots = node.slots(&name).into_iter().chain(node.surplus(&name));
-            slots.filter_map(|slot| Some(slot.holding?.holder)).collect()
-        });
-        holders.await.unwrap_or_default()
+        self.ask(move |node| node.holders(&name)).await.unwrap_or_default()
     }
 
     fn counters(&self) -> BTreeMap<String, u64> {

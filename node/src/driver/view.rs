@@ -163,7 +163,8 @@ pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
     let name = &report.name;
     let slots: Vec<SlotReport> = node.slots(name).into_iter().chain(node.surplus(name)).collect();
     let vacant = slots.iter().any(|s| s.holding.is_none()).then(|| why_vacant(node, name));
-    let holders = |slot: u32| slots.iter().filter(|s| s.slot == slot).count();
+    let mut holders = BTreeMap::<u32, usize>::new();
+    slots.iter().for_each(|s| *holders.entry(s.slot).or_default() += 1);
     let note = |slot: &SlotReport| match slot.holding.map(|h| h.phase) {
         None => vacant.clone().unwrap_or_default(),
         Some(_) if report.spec.deleted => "the workload was deleted: finishes what it has".to_owned(),
@@ -171,7 +172,9 @@ pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
             "not wanted any more: finishes what it has".to_owned()
         }
         Some(rivals::Phase::Draining) => "given up here: finishes what it has".to_owned(),
-        Some(_) if holders(slot.slot) > 1 => "held more than once: one of them will stay".to_owned(),
+        Some(_) if holders.get(&slot.slot) > Some(&1) => {
+            "held more than once: one of them will stay".to_owned()
+        }
         Some(_) => String::new(),
     };
     slots.iter().map(|slot| instance(node, name, slot, note(slot))).collect()

@@ -1,6 +1,9 @@
 //! Nodes that lose the others go on with what they hold.
 
-use crate::support::{Mesh, manifest, secs, turn};
+use crate::support::{Mesh, manifest, now_ms, secs, turn};
+use orbweave_model::Wall;
+use orbweave_node::state_dir::KeyFile;
+use orbweave_trust::Certificate;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_three_nodes_two_are_killed_and_the_survivor_serves() {
@@ -22,6 +25,30 @@ async fn of_three_nodes_two_are_killed_and_the_survivor_serves() {
     let text = mesh.nodes[survivor].answers("hello.mesh", secs(10)).await;
     assert!(text.starts_with("Hello from the mesh"), "{text}");
     mesh.nodes[survivor].answers("single.mesh", secs(60)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_whose_certificate_expired_while_it_was_away_renews_it_and_is_back() {
+    let _turn = turn().await;
+    let mut mesh = Mesh::start(&[("n1", &[]), ("n2", &[])]).await;
+    let id = mesh.ids().await[1];
+    let admission = mesh.nodes[0].dir.read_key(KeyFile::Admission).unwrap();
+    let away = &mut mesh.nodes[1];
+    let status: orbweave_node::api::types::Status = away.get("/v1/status").await;
+    away.kill();
+    let (now, day) = (Wall(now_ms()), secs(24 * 3_600));
+    let expired = Certificate {
+        mesh: status.mesh,
+        node: id,
+        name: "n2".to_owned(),
+        issuer: admission.public(),
+        not_before: now - day * 90,
+        expires: now - day,
+        serial: 1,
+    };
+    std::fs::write(away.dir.certificate(), expired.issue(&admission)).unwrap();
+    away.up().await;
+    mesh.all_see_all(secs(30)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

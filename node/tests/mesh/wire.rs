@@ -22,8 +22,10 @@ fn what_is_said_at_the_door_has_the_bytes_that_it_always_had() {
     assert_eq!(Hello::decode(&golden), Ok(hello()));
     assert_eq!(mesh_of_hello(&golden), Ok(MeshId([3; 32])));
 
-    let request = JoinRequest { token: [5; 32], name: "edge-1".to_owned() };
+    let request = JoinRequest::with_token([5; 32], "edge-1");
     assert!(JoinRequest::decode(&pinned!("join-request", &request.encode())) == Ok(request));
+    let request = JoinRequest::renewal(b"an old certificate".to_vec());
+    assert!(JoinRequest::decode(&pinned!("join-request-renewal", &request.encode())) == Ok(request));
 
     let response = JoinResponse {
         genesis: b"genesis".to_vec(),

@@ -45,46 +45,26 @@ pub enum Lie {
     Floods,
 }
 
+/// Each lie.
+pub const LIES: [Lie; 12] = [
+    Lie::ClaimsEverything,
+    Lie::InflatesEpochs,
+    Lie::DatesAhead,
+    Lie::AdmitsEverything,
+    Lie::OnlyAnswersProbes,
+    Lie::Withholds,
+    Lie::Replays,
+    Lie::Accuses,
+    Lie::FalsifiesFrames,
+    Lie::Forges,
+    Lie::OffersAnything,
+    Lie::Floods,
+];
+
 /// A kind that no version knows, for a flood.
 const NONSENSE: RecordKind = RecordKind(211);
 /// Records that a flood makes, all in all: enough to fill queues, few enough to go on.
 const FLOOD_RECORDS: u32 = 400;
-
-impl Lie {
-    /// All of them.
-    pub const ALL: [Lie; 12] = [
-        Lie::ClaimsEverything,
-        Lie::InflatesEpochs,
-        Lie::DatesAhead,
-        Lie::AdmitsEverything,
-        Lie::OnlyAnswersProbes,
-        Lie::Withholds,
-        Lie::Replays,
-        Lie::Accuses,
-        Lie::FalsifiesFrames,
-        Lie::Forges,
-        Lie::OffersAnything,
-        Lie::Floods,
-    ];
-
-    /// Its name, in schedules and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Lie::ClaimsEverything => "liar-claims-everything",
-            Lie::InflatesEpochs => "liar-inflates-epochs",
-            Lie::DatesAhead => "liar-dates-ahead",
-            Lie::AdmitsEverything => "liar-admits-everything",
-            Lie::OnlyAnswersProbes => "liar-only-answers-probes",
-            Lie::Withholds => "liar-withholds",
-            Lie::Replays => "liar-replays",
-            Lie::Accuses => "liar-accuses",
-            Lie::FalsifiesFrames => "liar-falsifies-frames",
-            Lie::Forges => "liar-forges",
-            Lie::OffersAnything => "liar-offers-anything",
-            Lie::Floods => "liar-floods",
-        }
-    }
-}
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -246,7 +226,20 @@ fn frame(kind: u8, first: Vec<u8>, second: Vec<u8>) -> Vec<u8> {
 
 impl Adversary for Liar {
     fn name(&self) -> &'static str {
-        self.lie.name()
+        match self.lie {
+            Lie::ClaimsEverything => "liar-claims-everything",
+            Lie::InflatesEpochs => "liar-inflates-epochs",
+            Lie::DatesAhead => "liar-dates-ahead",
+            Lie::AdmitsEverything => "liar-admits-everything",
+            Lie::OnlyAnswersProbes => "liar-only-answers-probes",
+            Lie::Withholds => "liar-withholds",
+            Lie::Replays => "liar-replays",
+            Lie::Accuses => "liar-accuses",
+            Lie::FalsifiesFrames => "liar-falsifies-frames",
+            Lie::Forges => "liar-forges",
+            Lie::OffersAnything => "liar-offers-anything",
+            Lie::Floods => "liar-floods",
+        }
     }
 
     fn act(&mut self, cluster: &mut Cluster) -> Option<Mono> {

@@ -1,16 +1,17 @@
 //! Those who mean harm: strangers, and members that lie. Each is a file of its own
 //! here; this is what the engine asks of it.
 
-mod draw;
 mod liar;
-mod mutate;
+pub(crate) mod mutate;
+mod names;
 mod stranger;
 
-pub use draw::{LIARS, STRANGERS, draw};
-pub use liar::{Liar, Lie};
-pub use stranger::{Noise, Stranger};
+pub use liar::{LIES, Liar, Lie};
+pub use names::{LIARS, STRANGERS, by_name};
+pub use stranger::{NOISES, Noise, Stranger};
 
 use crate::cluster::Cluster;
+use crate::dice::Dice;
 use crate::step::Due;
 use orbweave_core::Output;
 use orbweave_model::Mono;
@@ -37,7 +38,31 @@ pub trait Adversary {
     }
 }
 
+/// Draws who means harm in a run of so many hosts: at most one stranger, and at most one
+/// liar in five hosts, and two in all. `hosts` are those that may lie.
+pub fn draw(dice: &mut Dice, hosts: &[usize]) -> Vec<Box<dyn Adversary>> {
+    let mut drawn: Vec<Box<dyn Adversary>> = Vec::new();
+    if dice.chance(500_000) {
+        let noise = dice.pick(&NOISES).copied().unwrap_or(Noise::Mutated);
+        drawn.push(Box::new(Stranger::new(Dice::new(dice.roll()), noise)));
+    }
+    let most = (hosts.len() / 5).min(2) as u64;
+    let mut hosts = hosts.to_vec();
+    dice.shuffle(&mut hosts);
+    for host in hosts.into_iter().take(dice.between(0, most) as usize) {
+        let lie = dice.pick(&LIES).copied().unwrap_or(Lie::Withholds);
+        drawn.push(Box::new(Liar::new(Dice::new(dice.roll()), host, lie)));
+    }
+    drawn
+}
+
 impl Cluster {
+    /// Sends all adversaries away, those that waited to act too. Hosts that lied go on as
+    /// the honest nodes that stand behind them.
+    pub fn dismiss_adversaries(&mut self) {
+        self.adversaries.clear();
+    }
+
     /// Lets somebody hostile in, who acts for the first time now.
     pub fn admit_adversary(&mut self, adversary: Box<dyn Adversary>) {
         self.liars.extend((0..self.hosts.len()).filter(|i| adversary.controls(*i)));
@@ -58,7 +83,9 @@ impl Cluster {
         if let Some(next) = adversary.act(self) {
             self.queue.put(next.max(self.time), Due::Adversary(which));
         }
-        self.adversaries[which] = Some(adversary);
+        if let Some(place) = self.adversaries.get_mut(which) {
+            *place = Some(adversary);
+        }
     }
 
     /// Carries an output out, as those who control its host let it.

@@ -30,20 +30,8 @@ pub enum Noise {
     Oversized,
 }
 
-impl Noise {
-    /// All of them.
-    pub const ALL: [Noise; 4] = [Noise::Mutated, Noise::Replayed, Noise::Forged, Noise::Oversized];
-
-    /// Its name, in schedules and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Noise::Mutated => "stranger-mutates",
-            Noise::Replayed => "stranger-replays",
-            Noise::Forged => "stranger-forges",
-            Noise::Oversized => "stranger-oversizes",
-        }
-    }
-}
+/// Each kind of noise.
+pub const NOISES: [Noise; 4] = [Noise::Mutated, Noise::Replayed, Noise::Forged, Noise::Oversized];
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -115,7 +103,12 @@ pub(super) fn rename(record: &mut [u8], from: &[u8; 32], to: &[u8; 32]) {
 
 impl Adversary for Stranger {
     fn name(&self) -> &'static str {
-        self.noise.name()
+        match self.noise {
+            Noise::Mutated => "stranger-mutates",
+            Noise::Replayed => "stranger-replays",
+            Noise::Forged => "stranger-forges",
+            Noise::Oversized => "stranger-oversizes",
+        }
     }
 
     fn act(&mut self, cluster: &mut Cluster) -> Option<Mono> {

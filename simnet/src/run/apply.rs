@@ -17,6 +17,8 @@ pub(super) struct Ledger {
     pub gone: BTreeSet<usize>,
     /// Hosts whose key is revoked.
     pub revoked: BTreeSet<usize>,
+    /// Hosts that said goodbye, and in which life.
+    pub left: BTreeSet<(usize, u32)>,
     /// Revocations that the roots signed.
     pub revocations: Vec<Vec<u8>>,
 }
@@ -106,7 +108,10 @@ impl Stage {
         let now_ms = BEGIN.0 + self.at_ms();
         let host = &mut self.cluster.hosts[i];
         match action {
-            Action::Leave(_) if host.is_up() => self.cluster.feed(i, Input::Leave),
+            Action::Leave(_) if host.is_up() => {
+                self.ledger.left.insert((i, host.life));
+                self.cluster.feed(i, Input::Leave);
+            }
             Action::FillDisk(_) => host.disk_full = true,
             Action::FreeDisk(_) => host.disk_full = false,
             Action::SlowDisk { ms: 0, .. } => host.slow_disk = None,
@@ -180,7 +185,7 @@ impl Stage {
 
     fn admit(&mut self, adversary: &str, node: &str, seed: u64) -> bool {
         let Some(i) = self.host(node).filter(|i| self.cluster.hosts[*i].is_up()) else { return false };
-        let Some(adversary) = adversary::draw(adversary, seed, i) else { return false };
+        let Some(adversary) = adversary::by_name(adversary, seed, i) else { return false };
         self.cluster.admit_adversary(adversary);
         true
     }

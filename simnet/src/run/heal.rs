@@ -21,6 +21,10 @@ impl Stage {
         for (i, spare) in spare.enumerate().collect::<Vec<_>>() {
             let host = &mut self.cluster.hosts[i];
             (host.slow_disk, host.disk_full, host.options.broken) = (None, false, false);
+            // Its process would have ended by itself.
+            if host.node.is_some() && self.ledger.left.contains(&(i, host.life)) {
+                self.cluster.kill(i);
+            }
             if self.ledger.gone.contains(&i) || self.ledger.revoked.contains(&i) {
                 if self.cluster.hosts[i].node.is_some() {
                     self.cluster.kill(i);

@@ -97,7 +97,7 @@ pub enum Action {
     },
     /// Somebody hostile begins.
     Admit {
-        /// What kind; see [`crate::adversary::KINDS`].
+        /// What kind; see [`crate::adversary::by_name`].
         adversary: String,
         /// The member that lies, or near which a stranger is.
         node: String,

@@ -81,8 +81,8 @@ fn kinds(dice: &mut Dice, options: &FaultOptions) -> BTreeSet<Kind> {
 fn available(kind: Kind) -> bool {
     let any = |of: &[&str]| !of.is_empty();
     match kind {
-        Kind::Stranger => any(adversary::STRANGERS),
-        Kind::Liar => any(adversary::LIARS),
+        Kind::Stranger => any(&adversary::STRANGERS),
+        Kind::Liar => any(&adversary::LIARS),
         _ => true,
     }
 }
@@ -305,8 +305,8 @@ impl<'a> Draw<'a> {
                 let node = self.one();
                 self.put(kind, at, Action::FailInstances { node, workload: None });
             }
-            Kind::Stranger => self.admit(kind, at, adversary::STRANGERS),
-            Kind::Liar => self.admit(kind, at, adversary::LIARS),
+            Kind::Stranger => self.admit(kind, at, &adversary::STRANGERS),
+            Kind::Liar => self.admit(kind, at, &adversary::LIARS),
             Kind::Drift | Kind::GossipOff | Kind::PreviousVersion => {}
         }
     }

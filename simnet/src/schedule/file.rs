@@ -97,7 +97,7 @@ fn sound(action: &Action) -> Result<(), String> {
             Ok(())
         }
         Action::Admit { adversary, .. } => {
-            let all = crate::adversary::STRANGERS.iter().chain(crate::adversary::LIARS);
+            let all = crate::adversary::STRANGERS.iter().chain(&crate::adversary::LIARS);
             if all.clone().any(|name| name == adversary) {
                 return Ok(());
             }

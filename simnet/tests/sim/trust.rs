@@ -77,6 +77,22 @@ fn certificates_past_half_of_their_life_are_renewed_and_travel_as_records() {
 }
 
 #[test]
+fn a_node_that_was_away_longer_than_its_certificate_lives_renews_it_and_links_again() {
+    let [fresh, away] = [1, 91].map(|days| secs(days * 24 * 3_600));
+    let hosts = [fresh, fresh, away].map(|ago| HostOptions { certified_ago: ago, ..HostOptions::default() });
+    let mut cluster = Cluster::strangers(hosts.to_vec(), 5, Faults::default());
+    (0..3).for_each(|i| cluster.start(i));
+    cluster.introduce(1, 0);
+    // It knows only a node that cannot renew.
+    cluster.introduce(2, 1);
+    cluster.run(secs(30));
+    assert!(cluster.hosts[1].up().unwrap().members().len() == 2, "an expired certificate gets no link");
+    cluster.introduce(2, 0);
+    cluster.expect(secs(60), |c| check::members_agree(c).and_then(|()| check::converged(c)));
+    unbroken(&cluster);
+}
+
+#[test]
 fn a_revoked_publishers_component_stops_everywhere() {
     let mut cluster = running(3, 2, 1, Faults::default());
     let publisher = cluster.world.publisher_key();

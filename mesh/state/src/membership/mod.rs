@@ -173,7 +173,11 @@ pub struct Membership {
     left: bool,
     swim: Swim,
     peers: BTreeMap<NodeId, Peer>,
+    /// Those that are down.
+    down: BTreeSet<NodeId>,
     ring: Ring,
+    /// Those that we watch.
+    targets: BTreeSet<NodeId>,
     forgotten: BTreeSet<NodeId>,
     rng: Xoshiro256PlusPlus,
     outputs: VecDeque<Output>,
@@ -181,6 +185,8 @@ pub struct Membership {
     touched: BTreeSet<NodeId>,
     swim_timers: BTreeMap<(Mono, u64), foca::Timer<Identity>>,
     swim_timers_made: u64,
+    /// SWIM's gossip timer, while there is nothing to pass on.
+    gossip_timer: Option<foca::Timer<Identity>>,
     indirect_delay: Duration,
     load: Vec<u8>,
     load_version: u64,
@@ -208,7 +214,9 @@ impl Membership {
             left: false,
             swim: Swim::new(Identity { node: me, generation }, &timing, child(b"swim")),
             peers: BTreeMap::new(),
+            down: BTreeSet::new(),
             ring,
+            targets: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             rng: child(b"membership"),
             outputs: VecDeque::new(),
@@ -216,6 +224,7 @@ impl Membership {
             touched: BTreeSet::new(),
             swim_timers: BTreeMap::new(),
             swim_timers_made: 0,
+            gossip_timer: None,
             indirect_delay: timing.swim_timeout_min,
             load: Vec::new(),
             load_version: 0,
@@ -366,6 +375,7 @@ impl Membership {
     /// [`announce`](Self::announce) or [`set_known_generation`](Self::set_known_generation) names it again.
     pub fn forget(&mut self, node: NodeId) {
         if let Some(peer) = self.peers.remove(&node) {
+            self.down.remove(&node);
             self.wakes.retain(|(_, other)| *other != node);
             self.ring.remove(node);
             self.swim.remove(Identity { node, generation: peer.generation });
@@ -402,8 +412,7 @@ impl Membership {
         }
         let wake = self.wakes.first().map(|(at, _)| *at);
         let swim = self.swim_timers.first_key_value().map(|((at, _), _)| *at);
-        let down =
-            self.peers.values().any(|peer| peer.status == Status::Down).then_some(self.next_down_probe);
+        let down = (!self.down.is_empty()).then_some(self.next_down_probe);
         [wake, swim, down, self.doubt.ends(&self.timing)].into_iter().flatten().min()
     }
 
@@ -438,6 +447,7 @@ impl Membership {
         let oldest = self.peers.iter().filter(|(_, peer)| gone(peer)).min_by_key(|(_, peer)| peer.down_at);
         let Some(oldest) = oldest.map(|(node, _)| *node) else { return false };
         if let Some(peer) = self.peers.remove(&oldest) {
+            self.down.remove(&oldest);
             self.wakes.retain(|(_, other)| *other != oldest);
             self.swim.remove(Identity { node: oldest, generation: peer.generation });
         }
@@ -448,21 +458,19 @@ impl Membership {
     fn retarget(&mut self) {
         let targets: BTreeSet<NodeId> = self.ring.watched_by(self.me).into_iter().collect();
         let interval = self.timing.lan.interval;
-        let nodes: Vec<NodeId> = self.peers.keys().copied().collect();
-        for node in nodes {
+        let before = std::mem::take(&mut self.targets);
+        for &node in before.symmetric_difference(&targets) {
             let first = self.now + self.jitter(interval);
             let Some(peer) = self.peers.get_mut(&node) else { continue };
-            let watched = targets.contains(&node);
-            if watched != peer.watched {
-                peer.watched = watched;
-                if watched {
-                    peer.next_probe = Some(first);
-                } else if peer.is_alive() && peer.missing_since.is_none() {
-                    peer.next_probe = None;
-                }
-                self.touched.insert(node);
+            peer.watched = targets.contains(&node);
+            if peer.watched {
+                peer.next_probe = Some(first);
+            } else if peer.is_alive() && peer.missing_since.is_none() {
+                peer.next_probe = None;
             }
+            self.touched.insert(node);
         }
+        self.targets = targets;
     }
 
     /// Ends every public call: judges what is to be judged anew, does what SWIM wants,
@@ -477,6 +485,11 @@ impl Membership {
         }
         while let Some(node) = self.touched.pop_first() {
             let Some(peer) = self.peers.get_mut(&node) else { continue };
+            if peer.status == Status::Down {
+                self.down.insert(node);
+            } else {
+                self.down.remove(&node);
+            }
             let due = peer.due();
             if due != peer.wake {
                 if let Some(wake) = std::mem::replace(&mut peer.wake, due) {

@@ -1,12 +1,13 @@
 //! Timers, and the probes that they send.
 
 use super::identity::Identity;
-use super::peer::{Peer, Round, Status};
+use super::peer::{Round, Status};
 use super::wire::{Buried, Frame, Probe};
 use super::{Event, Membership};
 use foca::{State, Timer};
 use orbweave_model::{Mono, NodeId};
 use rand::RngExt;
+use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 /// A timer that fires this much late says that this process is short of time.
@@ -199,11 +200,8 @@ impl Membership {
 
     /// One probe to one node that is down, each in turn: a partition may have healed.
     fn probe_next_down(&mut self) {
-        let down = |(node, peer): (&NodeId, &Peer)| (peer.status == Status::Down).then_some(*node);
-        let after = self
-            .down_probed
-            .and_then(|last| self.peers.range(last..).filter_map(down).find(|node| *node != last));
-        self.down_probed = after.or_else(|| self.peers.iter().find_map(down));
+        let after = self.down_probed.and_then(|last| self.down.range((Excluded(last), Unbounded)).next());
+        self.down_probed = after.or_else(|| self.down.first()).copied();
         if let Some(node) = self.down_probed {
             self.send_probe(node);
         }
@@ -233,6 +231,11 @@ impl Membership {
 
     /// Does what foca asked for, with durations from measured round trips.
     pub(super) fn drain_swim(&mut self) {
+        if self.swim.has_rumours()
+            && let Some(timer) = self.gossip_timer.take()
+        {
+            self.set_swim_timer(self.timing.gossip_period, timer);
+        }
         loop {
             let wanted = self.swim.take_wanted();
             if wanted.sends.is_empty() && wanted.timers.is_empty() && wanted.downs.is_empty() {
@@ -260,15 +263,24 @@ impl Membership {
                         self.swim_suspects(*member_id, *incarnation);
                         stretch(wait, self.ill_health)
                     }
+                    // Nobody is woken twice a second to say nothing.
+                    Timer::PeriodicGossip(_) if !self.swim.has_rumours() => {
+                        self.gossip_timer = Some(timer);
+                        continue;
+                    }
                     _ => after,
                 };
-                self.swim_timers_made += 1;
-                self.swim_timers.insert((self.now + after, self.swim_timers_made), timer);
+                self.set_swim_timer(after, timer);
             }
             for id in wanted.downs {
                 self.swim_says_down(id);
             }
         }
+    }
+
+    fn set_swim_timer(&mut self, after: Duration, timer: Timer<Identity>) {
+        self.swim_timers_made += 1;
+        self.swim_timers.insert((self.now + after, self.swim_timers_made), timer);
     }
 
     fn swim_suspects(&mut self, id: Identity, incarnation: u16) {
@@ -292,9 +304,7 @@ impl Membership {
             if peer.missing_since.is_none() || self.holding() {
                 // Not before our own probes failed too, and never while we doubt ourselves.
                 self.begin_round(member_id.node);
-                self.swim_timers_made += 1;
-                let later = self.now + self.timing.swim_timeout_min * 2;
-                self.swim_timers.insert((later, self.swim_timers_made), timer);
+                self.set_swim_timer(self.timing.swim_timeout_min * 2, timer);
                 return;
             }
         }

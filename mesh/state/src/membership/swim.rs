@@ -106,6 +106,11 @@ impl Swim {
         let _ = self.foca.handle_timer(timer, &mut self.wanted);
     }
 
+    /// Whether there are rumours to pass on.
+    pub(super) fn has_rumours(&self) -> bool {
+        self.foca.updates_backlog() > 0
+    }
+
     pub(super) fn take_wanted(&mut self) -> Wanted {
         std::mem::take(&mut self.wanted)
     }

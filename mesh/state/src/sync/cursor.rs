@@ -32,9 +32,4 @@ impl Cursors {
             *known = mark;
         }
     }
-
-    /// What is remembered of this peer says nothing any more.
-    pub fn forget(&mut self, peer: &NodeId) {
-        self.0.remove(peer);
-    }
 }

@@ -52,11 +52,13 @@ impl Session {
         let received = into_bytes(turn.records.take().unwrap_or_default());
         self.came += received.len();
         self.records_taken += received.iter().map(Vec::len).sum::<usize>();
-        // A record more than the session carries may have been the last that fitted.
         if self.records_taken > SESSION_BYTES_MAX || self.came > self.asked {
             return Err(SyncError::TooMuch);
         }
         if turn.more == Some(true) {
+            if received.is_empty() {
+                return Err(SyncError::OutOfTurn);
+            }
             return Ok(Step { received, ..Step::default() });
         }
         self.phase = super::Phase::Turns;

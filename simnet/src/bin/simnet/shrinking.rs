@@ -5,12 +5,21 @@ use orbweave_simnet::{Run, RunOptions, Schedule, shrink};
 
 /// Shrinks a failing seed and prints what is left; says that it did not fail if so.
 pub fn run(seed: u64, options: &RunOptions) -> Result<bool, String> {
-    let schedule = Schedule::draw(seed, options.nodes, &options.faults);
+    let mut schedule = Schedule::draw(seed, options.nodes, &options.faults);
     let first = Run::of(schedule.clone(), seed).execute();
     let Some(failure) = first.failure().map(str::to_owned) else {
         println!("# seed {seed} does not fail");
         return Ok(true);
     };
+    // What came after the first violation did not cause it.
+    if let Some(at_ms) = first.violations.first().map(|v| v.at_ms).filter(|at| *at > 0) {
+        let mut early = schedule.clone();
+        early.events.retain(|event| event.at_ms <= at_ms);
+        (early.faults_s, early.converge_within_s) = (at_ms.div_ceil(1_000), Some(0));
+        if Run::of(early.clone(), seed).execute().failure() == Some(&failure) {
+            schedule = early;
+        }
+    }
     let bar = ProgressBar::new_spinner();
     let mut runs = 0_u32;
     let mut small = shrink::shrink(schedule, |candidate| {
