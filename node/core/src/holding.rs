@@ -1,16 +1,13 @@
-//! This node as a holder: admission by its own true figures, claims, and the life
-//! of what runs here.
+//! This node as a holder: claims, and the life of what runs here.
 
 use crate::claim::{Claim, ClaimRange};
 use crate::event::{Event, EventKind};
 use crate::io::{ExecutorEvent, Output, Start};
-use crate::message::{Answer, Load, Message, Offer};
 use crate::node::Node;
 use crate::placing::per_replica;
 use crate::records::Promise;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, InstanceId, Mono, NodeId, PublicKey, Resources, WorkloadName};
-use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rivals::{self, Phase};
 use orbweave_state::record::RecordKind;
 use std::time::Duration;
@@ -187,7 +184,7 @@ impl Node {
         let Ok(release) = &desired.release else { return };
         let (run_key, statement) = (desired.run_key, release.statement());
         let (component, publisher) = (statement.blake3, statement.publisher);
-        let generation = desired.spec.generation;
+        let (generation, need) = (desired.spec.generation, per_replica(&desired.spec.need));
         let Some(held) = self.held.get_mut(key) else { return };
         // A generation that changes nothing for an instance leaves it alone.
         if let Some(run) =
