@@ -193,7 +193,7 @@ impl Cluster {
 
     /// Lets time pass until then.
     pub fn run_until(&mut self, end: Mono) {
-        while !(self.until_broken && !self.violations.is_empty()) && self.step(end) {}
+        while (!self.until_broken || self.violations.is_empty()) && self.step(end) {}
         self.time = self.time.max(end);
     }
 
