@@ -56,6 +56,8 @@ pub struct Cluster {
     pub(crate) trace: Trace,
     pub(crate) checkers: Vec<Box<dyn Checker>>,
     pub(crate) violations: Vec<Violation>,
+    /// Whether nothing goes on after the first violation.
+    pub(crate) until_broken: bool,
     pub(crate) reader: Reader,
     pub(crate) calm: Calm,
     pub(crate) adversaries: Vec<Option<Box<dyn Adversary>>>,
@@ -125,6 +127,7 @@ impl Cluster {
             trace: Trace::default(),
             checkers: check::always(),
             violations: Vec::new(),
+            until_broken: false,
             reader: Reader::default(),
             calm: Calm::default(),
             adversaries: Vec::new(),
@@ -190,7 +193,7 @@ impl Cluster {
 
     /// Lets time pass until then.
     pub fn run_until(&mut self, end: Mono) {
-        while self.step(end) {}
+        while (!self.until_broken || self.violations.is_empty()) && self.step(end) {}
         self.time = self.time.max(end);
     }
 

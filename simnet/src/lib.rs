@@ -39,6 +39,8 @@ mod lookup;
 mod memo;
 mod network;
 mod outputs;
+#[cfg(feature = "plants")]
+pub mod plants;
 mod queue;
 pub mod run;
 pub mod schedule;

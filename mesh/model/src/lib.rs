@@ -14,6 +14,7 @@
 mod id;
 mod label;
 pub mod limit;
+pub mod plant;
 mod resource;
 mod slot;
 mod time;

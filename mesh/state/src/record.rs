@@ -5,6 +5,7 @@
 //! because the received bytes are what is stored and hashed, never a re-encoding.
 
 use minicbor::{Decode, Encode};
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Hash, Hlc, MeshId, PublicKey, Signature, limit};
 use orbweave_trust::{Domain, SecretKey, SignatureCheck};
@@ -190,7 +191,8 @@ impl Record {
     /// digest decides between two that one author gave the same HLC, so that
     /// every node decides alike.
     pub fn supersedes(&self, other: &Record) -> bool {
-        (self.hlc, self.digest) > (other.hlc, other.digest)
+        let newer = (self.hlc, self.digest) > (other.hlc, other.digest);
+        newer != plant::on(Plant::SmallerReadingWins)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod view;
 use crate::record::{Record, RecordId, RecordKind};
 use index::{Entry, Index, Key};
 use minicbor::{Decode, Encode};
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, PublicKey, Wall, limit, wire};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -145,6 +146,12 @@ impl Store {
             return Merge::Full;
         }
         let id = record.id().clone();
+        if plant::on(Plant::AnotherAuthorSupersedes) {
+            let older = self.rivals(id.kind, &id.key).filter(|rival| rival.hlc() < record.hlc());
+            for rival in older.map(|rival| rival.id().clone()).collect::<Vec<_>>() {
+                self.remove(&rival);
+            }
+        }
         self.remove(&id);
         self.insert(record);
         Merge::Applied { replaced }

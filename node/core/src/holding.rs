@@ -1,15 +1,13 @@
-//! This node as a holder: admission by its own true figures, claims, and the life
-//! of what runs here.
+//! This node as a holder: claims, and the life of what runs here.
 
-use crate::claim::{Claim, ClaimRange, EPOCH_MAX};
+use crate::claim::{Claim, ClaimRange};
 use crate::event::{Event, EventKind};
 use crate::io::{ExecutorEvent, Output, Start};
-use crate::message::{Answer, Load, Message, Offer};
 use crate::node::Node;
 use crate::placing::per_replica;
 use crate::records::Promise;
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, InstanceId, Mono, NodeId, PublicKey, Resources, WorkloadName};
-use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rivals::{self, Phase};
 use orbweave_state::record::RecordKind;
 use std::time::Duration;
@@ -20,8 +18,6 @@ const DRAIN: Duration = Duration::from_secs(2);
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// Failures after which the slot is given up, for another node to try.
 const FAILURES_MAX: u32 = 3;
-/// How far above this node's own view an offer may put the epoch.
-const EPOCH_AHEAD_MAX: u64 = 1_024;
 
 /// How far one run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +49,8 @@ pub(crate) struct Held {
     /// Its claim is not durable yet.
     pub staged: bool,
     pub since: Mono,
+    /// What it takes, also while it drains because nobody wants it any more.
+    pub need: Resources,
     pub current: Option<Run>,
     /// Takes the place of `current` once it runs.
     pub coming: Option<Run>,
@@ -62,13 +60,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    fn new(epoch: u64, score: i64, staged: bool, since: Mono) -> Self {
+    pub fn new(epoch: u64, score: i64, need: Resources, staged: bool, since: Mono) -> Self {
         Self {
             epoch,
             score,
             phase: Phase::Preparing,
             staged,
             since,
+            need,
             current: None,
             coming: None,
             retry_at: None,
@@ -97,87 +96,14 @@ impl Node {
         for (name, claim) in mine {
             for range in claim.ranges.iter().filter(|r| r.phase != Phase::Draining) {
                 for slot in range.slots.start..range.slots.end {
-                    let held = Held::new(range.epoch, range.score, false, self.now.mono);
+                    let need = self.need_of(&name);
+                    let held = Held::new(range.epoch, range.score, need, false, self.now.mono);
                     self.held.insert((name.clone(), slot), held);
                 }
             }
             self.publish_claim(&name, Vec::new());
             self.dirty.insert(name);
         }
-    }
-
-    pub(crate) fn on_offer(&mut self, from: NodeId, offer: Offer) {
-        let verdict = self.admit(&offer);
-        let key = (offer.workload.clone(), offer.slot);
-        if verdict != Verdict::Fits {
-            return self.answer(from, offer.id, &offer.workload, verdict);
-        }
-        if let Some(held) = self.held.get(&key) {
-            if !held.staged {
-                self.answer(from, offer.id, &offer.workload, Verdict::Fits);
-            }
-            return;
-        }
-        let own = self.epoch_seen(&key.0, key.1);
-        let epoch = offer.epoch_seen.min(own.saturating_add(EPOCH_AHEAD_MAX)).max(own).saturating_add(1);
-        self.held.insert(key.clone(), Held::new(epoch.min(EPOCH_MAX), offer.score, true, self.now.mono));
-        let answer = Promise::Answer { to: from, offer: offer.id, workload: key.0.clone() };
-        let claimed = Promise::Claimed { workload: key.0.clone(), slot: key.1 };
-        self.publish_claim(&key.0, vec![claimed, answer]);
-    }
-
-    /// Whether this node takes the slot, by what it knows of itself.
-    fn admit(&self, offer: &Offer) -> Verdict {
-        let name = &offer.workload;
-        let Some(desired) = self.desired.get(name).filter(|d| d.spec.generation >= offer.generation) else {
-            return Verdict::Unknown;
-        };
-        if self.leaving {
-            return Verdict::Leaving;
-        }
-        if let Some(held) = self.held.get(&(name.clone(), offer.slot)) {
-            return if held.phase == Phase::Draining { Verdict::BackingOff } else { Verdict::Fits };
-        }
-        let rival = self.holdings(name, offer.slot).into_iter().filter(|h| h.phase != Phase::Draining);
-        let newer_claim = rival.map(|h| h.epoch).max().is_some_and(|epoch| epoch > offer.epoch_seen);
-        if offer.slot >= desired.slots() || newer_claim || self.held_here(name) > offer.held {
-            return Verdict::StaleView;
-        }
-        if let Err(why) = &desired.release {
-            return Verdict::Release(why.chars().take(200).collect());
-        }
-        let need = Need {
-            workload: name.as_str(),
-            slot: offer.slot,
-            requires: &desired.spec.requires,
-            resources: per_replica(&desired.spec.need),
-        };
-        let me = Candidate {
-            node: self.me,
-            ready: false,
-            labels: &self.info.labels,
-            free: self.load_now().free,
-            held: 0,
-            load: 0,
-            rtt_us: Some(0),
-            avoid: self.is_backing_off(name),
-        };
-        candidate::judge(&need, &me)
-    }
-
-    fn answer(&mut self, to: NodeId, id: u64, workload: &WorkloadName, verdict: Verdict) {
-        let Load { free, slots } = self.load_now();
-        let answer = Answer { id, verdict, free, held: self.held_here(workload), load: slots };
-        if to == self.me {
-            self.on_answer(to, answer);
-        } else {
-            self.outputs.push_back(Output::Datagram { to, bytes: Message::Answer(answer).encode() });
-        }
-    }
-
-    /// The claim is durable: now the placer may know.
-    pub(crate) fn accept_offer(&mut self, to: NodeId, offer: u64, workload: &WorkloadName) {
-        self.answer(to, offer, workload, Verdict::Fits);
     }
 
     /// The claim is durable: now the work may begin.
@@ -247,7 +173,9 @@ impl Node {
         let holdings = self.holdings(name, slot);
         let keeper = rivals::keeper(desired.rule(), &holdings)?;
         // The loser goes on until the winner answers.
-        (keeper.holder != self.me && keeper.phase == Phase::Running)
+        let runs = keeper.phase == Phase::Running || plant::on(Plant::LoserDrainsFirst);
+        let stays = keeper.holder == self.me && !(plant::on(Plant::BothRivalsDrain) && holdings.len() > 1);
+        (!stays && runs)
             .then(|| format!("{} keeps the slot (epoch {})", self.name(keeper.holder), keeper.epoch))
     }
 
@@ -256,7 +184,7 @@ impl Node {
         let Ok(release) = &desired.release else { return };
         let (run_key, statement) = (desired.run_key, release.statement());
         let (component, publisher) = (statement.blake3, statement.publisher);
-        let generation = desired.spec.generation;
+        let (generation, need) = (desired.spec.generation, per_replica(&desired.spec.need));
         let Some(held) = self.held.get_mut(key) else { return };
         // A generation that changes nothing for an instance leaves it alone.
         if let Some(run) =
@@ -269,6 +197,7 @@ impl Node {
         if same(&held.current) || same(&held.coming) || held.retry_at.is_some() {
             return;
         }
+        held.need = need;
         let old = held.coming.take();
         self.instances += 1;
         self.own_changed = true;
@@ -480,21 +409,5 @@ impl Node {
 
     pub(crate) fn is_backing_off(&self, name: &WorkloadName) -> bool {
         self.backing_off.get(name).is_some_and(|(_, until)| *until > self.now.mono)
-    }
-
-    /// Slots of a workload that this node holds, staged ones included.
-    pub(crate) fn held_here(&self, name: &WorkloadName) -> u32 {
-        let first = (name.clone(), 0);
-        self.held.range(first..).take_while(|((n, _), _)| n == name).count() as u32
-    }
-
-    /// What is free here, and how much is held.
-    pub(crate) fn load_now(&self) -> Load {
-        let used = self
-            .held
-            .keys()
-            .filter_map(|(name, _)| self.desired.get(name))
-            .fold(Resources::default(), |sum, desired| sum.plus(&per_replica(&desired.spec.need)));
-        Load { free: self.info.capacity.minus(&used), slots: self.held.len() as u32 }
     }
 }

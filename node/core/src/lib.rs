@@ -19,6 +19,7 @@
 //! assert_eq!(Claim::decode(&claim.encode()).unwrap(), claim);
 //! ```
 
+mod admission;
 mod attention;
 pub mod claim;
 mod clock;
@@ -30,6 +31,8 @@ mod node;
 pub mod node_info;
 mod peers;
 mod placing;
+#[cfg(feature = "plants")]
+mod plants;
 mod records;
 mod renewal;
 pub mod report;

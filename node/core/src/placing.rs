@@ -4,6 +4,7 @@ use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::message::{Answer, Message, Offer};
 use crate::node::Node;
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Mono, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rank;
@@ -70,7 +71,9 @@ impl Node {
             let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
             let taken = claimed_here || self.holdings(name, slot).iter().any(|h| h.phase != Phase::Draining);
             if taken {
-                self.vacancies.remove(&key);
+                if !plant::on(Plant::TimerUnguarded) {
+                    self.vacancies.remove(&key);
+                }
             } else if !self.vacancies.contains_key(&key) {
                 let vacancy = self.open_vacancy(name, slot);
                 self.vacancies.insert(key, vacancy);

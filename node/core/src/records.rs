@@ -9,6 +9,7 @@ use crate::node::Node;
 use crate::node_info::NodeInfo;
 use crate::workload::WorkloadSpec;
 use minicbor::bytes::ByteVec;
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind};
 use orbweave_state::store::{Merge, NODE_RECORD_LIFE};
@@ -100,6 +101,11 @@ impl Node {
         let (workloads, others): (Vec<_>, Vec<_>) = records.into_iter().partition(is_workload);
         // Claims before workloads: whoever held a part admitted the release before.
         for record in others.into_iter().chain(workloads) {
+            if plant::on(Plant::DeletionForgotten)
+                && WorkloadSpec::decode(record.body()).is_ok_and(|spec| spec.deleted)
+            {
+                continue;
+            }
             if let Merge::Applied { .. } = self.store.merge(record.clone()) {
                 self.index(&record);
             }
@@ -135,7 +141,7 @@ impl Node {
             return self.refused(Some(id.author), why);
         }
         let ahead = Duration::from_millis(record.hlc().wall.0.saturating_sub(self.wall().0));
-        if ahead > limit::CLOCK_AHEAD_MAX {
+        if ahead > limit::CLOCK_AHEAD_MAX && !plant::on(Plant::HoldBackOff) {
             return self.hold_back(record, ahead);
         }
         // Own records of a life that this store forgot would win over new ones.
@@ -323,7 +329,11 @@ impl Node {
     pub(crate) fn stage(&mut self, record: Record, promises: Vec<Promise>) {
         self.write(&record);
         self.pending.insert(record.id().clone(), (record.hlc(), record.digest()));
-        self.staged.push(Staged { record, promises });
+        let staged = Staged { record, promises };
+        if plant::on(Plant::PromiseBeforePersistence) {
+            return self.make_visible(staged);
+        }
+        self.staged.push(staged);
     }
 
     /// A staged record became durable.
@@ -358,7 +368,10 @@ impl Node {
         if bytes.len() > limit::DATAGRAM_BYTES_MAX {
             return;
         }
-        for to in self.next_placers(&record.id().key) {
+        let placers = self.next_placers(&record.id().key);
+        #[cfg(feature = "plants")]
+        let placers = crate::plants::unordered(placers);
+        for to in placers {
             self.outputs.push_back(Output::Datagram { to, bytes: bytes.clone() });
         }
     }

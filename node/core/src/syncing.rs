@@ -150,7 +150,14 @@ impl Node {
                 self.next_refresh = self.now.mono;
             }
         }
-        self.take_all(std::mem::take(&mut step.received), Way::Direct);
+        let received = std::mem::take(&mut step.received);
+        #[cfg(feature = "plants")]
+        let checks = crate::plants::blind(&mut self.check);
+        self.take_all(received, Way::Direct);
+        #[cfg(feature = "plants")]
+        {
+            self.check = checks;
+        }
         if let Some(mark) = step.seen {
             self.cursors.advance(id.peer, mark);
         }

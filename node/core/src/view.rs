@@ -99,7 +99,7 @@ impl Node {
     }
 
     /// Whether the store says that this node held part of a workload.
-    fn holds_claim(&self, name: &WorkloadName) -> bool {
+    pub(crate) fn holds_claim(&self, name: &WorkloadName) -> bool {
         self.claims.get(name).and_then(|c| c.get(&self.me)).is_some_and(|c| !c.is_empty())
     }
 

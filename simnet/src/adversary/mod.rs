@@ -101,6 +101,11 @@ impl Cluster {
         }
     }
 
+    /// Whether nobody hostile is about.
+    pub fn is_honest(&self) -> bool {
+        self.adversaries.iter().all(Option::is_none)
+    }
+
     /// Whether somebody hostile controls this host, or did, so that nothing it says is
     /// held against the honest.
     pub fn is_controlled(&self, i: usize) -> bool {

@@ -76,7 +76,7 @@ impl Checker for Churn {
             Observed::Killed | Observed::Leaving => {
                 let went_on = self.left.as_ref().is_some_and(|left| left.host == host);
                 if !went_on {
-                    self.left = (calm >= CALM && cluster.adversaries.is_empty()).then(|| {
+                    self.left = (calm >= CALM && cluster.is_honest()).then(|| {
                         let share = cluster.hosts[host].instances.len() as u32;
                         Leaving { host, at: cluster.time, share, moves: 0 }
                     });
@@ -129,7 +129,7 @@ impl Churn {
         let (Some((a, _)), Some((b, since))) = (first, second) else { return Ok(()) };
         // What made it leave A came before B had it.
         let calm = cluster.calm_for() >= now.since(since) + SETTLES;
-        if a == host && calm && now.since(since) < HYSTERESIS && cluster.adversaries.is_empty() {
+        if a == host && calm && now.since(since) < HYSTERESIS && cluster.is_honest() {
             let (name, n) = slot;
             let (a, b) = (&cluster.hosts[a].name, &cluster.hosts[b].name);
             return Err(format!("{name}/{n} went from {a} to {b} and back in {:?}", now.since(since)));
@@ -151,7 +151,7 @@ impl Churn {
 
     fn within_budget(&mut self, cluster: &Cluster) -> Result<(), String> {
         let now = cluster.time;
-        if cluster.calm_for() < CALM || !cluster.adversaries.is_empty() {
+        if cluster.calm_for() < CALM * 2 || !cluster.is_honest() {
             self.minute = None;
             return Ok(());
         }

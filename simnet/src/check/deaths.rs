@@ -3,6 +3,7 @@
 //! - A node that ran without a break, on links that were whole and in fair weather for
 //!   [`SOUND_FOR`], is declared dead by nobody who ran as well, whatever one member says
 //!   of it. Two lying watchers of one node can bury it, as MEMBERSHIP.md says.
+//! - One other's word is never enough.
 //! - A node that loses more than half of its mesh doubts itself first, and while it
 //!   does it declares nobody dead.
 
@@ -22,6 +23,9 @@ pub const SOUND_FOR: Duration = Duration::from_secs(45);
 const EXPLAINS: Duration = Duration::from_secs(60);
 /// Losses are counted over this long, a little less than the node does.
 const WINDOW: Duration = Duration::from_secs(25);
+/// So many more than half: what two watchers say is believed before the node has missed
+/// anybody itself, and only what it missed makes it doubt.
+const MARGIN: usize = 1;
 /// A mesh of fewer has no self-doubt.
 const MEMBERS_MIN: usize = 4;
 
@@ -56,8 +60,11 @@ impl Checker for Deaths {
                         *on = false;
                     }
                 }
-                EventKind::MemberDown if !self.gone.contains(&host) => {
+                EventKind::MemberDown
+                    if !self.gone.contains(&host) && event.cause.as_deref() != Some("it said goodbye") =>
+                {
                     self.sound(cluster, host, event)?;
+                    alone(cluster, host, event)?;
                     return self.doubted(cluster, host, event);
                 }
                 _ => {}
@@ -93,9 +100,6 @@ impl Deaths {
         let (Some(node), Some(dead)) = (cluster.hosts[host].node.as_ref(), event.about) else {
             return Ok(());
         };
-        if event.cause.as_deref() == Some("it said goodbye") {
-            return Ok(());
-        }
         let doubt = self.doubts.get(&host);
         if doubt.is_some_and(|(_, on)| *on) {
             return Err(format!("it doubts itself, and yet: {}", event.text));
@@ -108,10 +112,27 @@ impl Deaths {
         // All that are declared dead at one moment are no longer among the others.
         let others = node.alive_count().saturating_sub(1) + all.len();
         let explained = doubt.is_some_and(|(since, _)| cluster.time.since(*since) <= EXPLAINS);
-        if others + 1 >= MEMBERS_MIN && all.len() * 2 > others && !explained {
+        if others + 1 >= MEMBERS_MIN && all.len() > others / 2 + MARGIN && !explained {
             let count = all.len();
             return Err(format!("it declares {count} of {others} others dead without a doubt about itself"));
         }
         Ok(())
+    }
+}
+
+/// Whether it buries somebody on the word of one other: one watcher is enough only if
+/// it is itself the one, with no other in reach.
+fn alone(cluster: &Cluster, host: usize, event: &Event) -> Result<(), String> {
+    let cause = event.cause.as_deref().unwrap_or_default();
+    let Some(watchers) = cause.strip_prefix("its watchers ").and_then(|rest| rest.strip_suffix(" agree"))
+    else {
+        return Ok(());
+    };
+    let mut names = watchers.split(", ");
+    match (names.next(), names.next()) {
+        (Some(one), None) if one != cluster.hosts[host].name => {
+            Err(format!("{}, and {one} alone says so", event.text))
+        }
+        _ => Ok(()),
     }
 }

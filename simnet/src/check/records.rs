@@ -33,6 +33,8 @@ const KEPT: [RecordKind; 3] = [RecordKind::WORKLOAD, RecordKind::TRUST, RecordKi
 pub struct Records {
     /// Digests of what hosts made.
     made: Lookup<Hash, ()>,
+    /// A host that is just starting.
+    started: Option<usize>,
     compare_at: Mono,
     compared: usize,
 }
@@ -55,6 +57,14 @@ impl Checker for Records {
                     }
                 }
                 Ok(())
+            }
+            Observed::Started => {
+                self.started = Some(host);
+                Ok(())
+            }
+            Observed::Settled if self.started == Some(host) => {
+                self.started = None;
+                compare(cluster, host)
             }
             Observed::Settled if cluster.time >= self.compare_at => {
                 self.compare_at = cluster.time + COMPARE_EVERY;

@@ -26,6 +26,7 @@ pub(super) struct Ledger {
 impl Stage {
     /// Does what an event says.
     pub fn apply(&mut self, event: &Timed) {
+        self.cluster.disturb();
         let took_effect = self.act(&event.action);
         if let Some(kind) = event.part_of.filter(|_| took_effect) {
             self.measured.borrow_mut().coverage.fault(kind);

@@ -4,7 +4,6 @@ use super::Stage;
 use crate::check;
 use crate::link::Weather;
 use crate::schedule::Schedule;
-use orbweave_model::Selector;
 
 impl Stage {
     /// Mends links, disks, executors and the weather, takes adversaries away, starts the
@@ -66,8 +65,6 @@ impl Stage {
     /// Nodes agree on who is there, hold the same records, and run what they should.
     pub fn all_is_well(&self) -> Result<(), String> {
         let cluster = &self.cluster;
-        check::members_agree(cluster)?;
-        check::converged(cluster)?;
         let Some((first, node)) = cluster.up().find_map(|(_, host)| Some((host, host.up()?))) else {
             return Err("no node is up".into());
         };
@@ -87,15 +84,8 @@ impl Stage {
             let name = workload.name.as_str();
             if workload.spec.deleted || workload.release.is_err() {
                 check::gone(cluster, name).map_err(|why| format!("{name}: {why}"))?;
-            } else if self.is_feasible(&workload.spec.requires) {
-                let replicas = workload.spec.replicas;
-                check::placed(cluster, name, replicas).map_err(|why| format!("{name}: {why}"))?;
             }
         }
-        Ok(())
-    }
-
-    fn is_feasible(&self, requires: &Selector) -> bool {
-        self.cluster.up().any(|(_, host)| requires.matches(&host.options.labels))
+        check::whole(cluster)
     }
 }

@@ -95,8 +95,8 @@ impl Run {
         Self { tell_all: true, ..self }
     }
 
-    /// Ends with the first event after something was broken, and heals nothing then:
-    /// enough for whoever asks again and again whether it fails.
+    /// Ends with the first violation and heals nothing then: enough for whoever asks
+    /// again and again whether it fails.
     pub fn until_broken(self) -> Self {
         Self { until_broken: true, ..self }
     }
@@ -125,8 +125,8 @@ impl Run {
         }
         let measured = Rc::new(RefCell::new(Measured::of(&schedule, tell_all)));
         cluster.watched_also_by(Box::new(Watch(measured.clone())));
-        let (ledger, broken) = (Ledger::default(), Vec::new());
-        let mut stage = Stage { cluster, ledger, measured, broken, until_broken };
+        cluster.until_broken = until_broken;
+        let mut stage = Stage { cluster, ledger: Ledger::default(), measured, broken: Vec::new() };
         boot::start_all(&mut stage.cluster, &schedule);
         stage.first_phase(&schedule, seed);
         if stage.is_over() {
@@ -150,13 +150,12 @@ struct Stage {
     measured: Rc<RefCell<Measured>>,
     /// What was expected and did not hold.
     broken: Vec<Violation>,
-    until_broken: bool,
 }
 
 impl Stage {
     /// Whether nothing more need be known.
     fn is_over(&self) -> bool {
-        self.until_broken && !(self.cluster.violations().is_empty() && self.broken.is_empty())
+        self.cluster.until_broken && !(self.cluster.violations().is_empty() && self.broken.is_empty())
     }
 
     fn at_ms(&self) -> u64 {
@@ -216,6 +215,9 @@ impl Stage {
         let mut well_since = None;
         loop {
             let now = self.cluster.time().saturating_sub(begin);
+            if self.is_over() {
+                return Err("it was broken before".into());
+            }
             match self.all_is_well() {
                 Ok(()) => {
                     let since = *well_since.get_or_insert(now);

@@ -24,8 +24,10 @@ impl Schedule {
         let on = kinds(&mut fleet, options);
         let sites = u64::from(options.sites.0.max(1)).max(1);
         let sites = fleet.between(sites, u64::from(options.sites.1).max(sites)) as u32;
-        let mut hosts: Vec<Hosts> =
-            (0..nodes).map(|i| host(&mut fleet, format!("node-{i}"), i % sites, &on, options)).collect();
+        let tight = fleet.chance(options.tight_ppm);
+        let mut hosts: Vec<Hosts> = (0..nodes)
+            .map(|i| host(&mut fleet, format!("node-{i}"), i % sites, &on, tight, options))
+            .collect();
         let mut draw = Draw::new(dice.child(luck::FAULTS), hosts.clone(), on.clone(), options);
         draw.faults();
         draw.people(&mut dice.child(luck::PEOPLE));
@@ -85,15 +87,25 @@ fn available(kind: Kind) -> bool {
     }
 }
 
-fn host(dice: &mut Dice, name: String, site: u32, on: &BTreeSet<Kind>, options: &FaultOptions) -> Hosts {
+fn host(
+    dice: &mut Dice,
+    name: String,
+    site: u32,
+    on: &BTreeSet<Kind>,
+    tight: bool,
+    options: &FaultOptions,
+) -> Hosts {
     let tier = if dice.chance(500_000) { "edge" } else { "cloud" };
     let drift = dice.between(0, u64::from(options.drift_ppm) * 2) as i32 - options.drift_ppm as i32;
     let old = dice.chance(300_000);
+    // Little room: one or two replicas each, so that placers with stale views collide.
+    let room = dice.between(1, 2) as u32 * 100;
     Hosts {
         site,
         labels: [("tier".to_owned(), tier.to_owned())].into(),
         drift_ppm: if on.contains(&Kind::Drift) { drift } else { 0 },
         previous_version: old && on.contains(&Kind::PreviousVersion),
+        cpu_milli: tight.then_some(room),
         ..Hosts::one(name)
     }
 }

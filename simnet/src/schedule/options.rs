@@ -85,6 +85,9 @@ pub struct FaultOptions {
     /// Sites among which hosts are spread.
     pub sites: (u32, u32),
 
+    /// In how many seeds of a million hosts have room for one or two replicas only.
+    pub tight_ppm: u32,
+
     /// Milliseconds between two changes by people, on average.
     pub change_every_ms: u64,
     /// Workloads at most.
@@ -144,6 +147,7 @@ impl Default for FaultOptions {
             reorder_ms: (1, 200),
             lost_disks_percent: 20,
             sites: (1, 3),
+            tight_ppm: 300_000,
             change_every_ms: 20_000,
             workloads: 6,
             replicas: 5,

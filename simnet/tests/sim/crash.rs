@@ -125,3 +125,21 @@ fn a_lone_node_keeps_its_routes_through_a_long_sleep() {
     assert_eq!(check::placed(&cluster, "app", 2), Ok(()));
     unbroken(&cluster);
 }
+
+#[test]
+fn what_has_expired_is_admitted_by_nobody_who_did_not_hold_it() {
+    let mut cluster = Cluster::of(3, 4, Faults::default());
+    cluster.expect(secs(30), check::members_agree);
+    let mut spec = cluster.spec("app", 1);
+    spec.release = cluster.world.release("app", 1, Wall(0), cluster.wall() + secs(60));
+    cluster.submit(0, "app", &spec);
+    cluster.expect(secs(30), |c| check::placed(c, "app", 1));
+    cluster.run(secs(90));
+    let holder = cluster.up().find(|(_, h)| !h.instances.is_empty()).expect("it goes on").0;
+    cluster.kill(holder);
+    cluster.run(secs(60));
+    assert!(cluster.hosts.iter().all(|h| h.instances.is_empty()), "{}", cluster.story(20));
+    cluster.start(holder);
+    cluster.expect(secs(30), |c| check::placed(c, "app", 1));
+    unbroken(&cluster);
+}

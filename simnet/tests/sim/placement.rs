@@ -231,3 +231,21 @@ fn a_full_node_takes_nothing_and_the_slot_goes_elsewhere() {
     assert!(cluster.hosts[0].instances.is_empty() && cluster.hosts[1].instances.len() <= 1);
     unbroken(&cluster);
 }
+
+#[test]
+fn a_host_takes_nothing_on_in_the_room_of_what_still_drains() {
+    for seed in 0..4 {
+        let mut host = HostOptions::default();
+        host.capacity.cpu_milli = 100;
+        let mut cluster = Cluster::with(vec![host], seed, Faults::default());
+        cluster.run(secs(5));
+        let (app, next) = (cluster.spec("app", 1), cluster.spec("next", 1));
+        cluster.submit(0, "app", &app);
+        cluster.expect(secs(10), |c| check::placed(c, "app", 1));
+        cluster.submit(0, "next", &next);
+        cluster.run(secs(15));
+        cluster.submit(0, "app", &orbweave_core::WorkloadSpec::deletion(2));
+        cluster.expect(secs(20), |c| check::placed(c, "next", 1));
+        unbroken(&cluster);
+    }
+}

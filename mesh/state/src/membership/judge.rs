@@ -5,6 +5,7 @@ use super::peer::{Peer, Status};
 use super::wire::{Frame, Verdict};
 use super::{DownCause, Event, Membership, Timing};
 use foca::State;
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Mono, NodeId};
 use rand::RngExt;
 use std::collections::BTreeSet;
@@ -139,7 +140,8 @@ impl Membership {
         let missing = |peer: &Peer| peer.is_alive() && peer.missing_since.is_some();
         let others = self.peers.values().filter(|peer| peer.is_alive() || just_lost(peer)).count();
         let lost = self.peers.values().filter(|peer| missing(peer) || just_lost(peer)).count();
-        let doubtful = others + 1 >= DOUBT_MEMBERS_MIN && lost * 2 > others;
+        let doubtful =
+            others + 1 >= DOUBT_MEMBERS_MIN && lost * 2 > others && !plant::on(Plant::SelfDoubtOff);
         match (self.doubt.since, doubtful) {
             (None, true) => {
                 self.doubt.since = Some(now);
@@ -208,7 +210,8 @@ impl Membership {
             watchers.iter().copied().filter(|watcher| peer.verdicts.spoke(*watcher, now, window)).collect();
         let in_reach = watchers.iter().filter(|watcher| self.counts(**watcher)).count();
         // Two verdicts; one is enough if it is ours and no other watcher can be reached.
-        if verdicts.len() > 1 || (in_reach == 1 && missing && verdicts.contains(&self.me)) {
+        let enough = if plant::on(Plant::OneVerdictSuffices) { 1 } else { 2 };
+        if verdicts.len() >= enough || (in_reach == 1 && missing && verdicts.contains(&self.me)) {
             self.declare_down(node, DownCause::Watchers { verdicts });
         } else if missing {
             // Our own eyes and the word of a live member that holds it for dead.

@@ -14,6 +14,7 @@ use super::SyncError;
 use super::digest::{self, RANGE_FINGERPRINT, SHORT, read_number, take, write_number};
 use crate::store::index::Key;
 use crate::store::view::View;
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, Wall};
 use std::collections::BTreeMap;
 
@@ -161,8 +162,9 @@ impl<'a> Writer<'a> {
             return self.list(low, high.as_ref());
         }
         let mut from = *low;
+        let last = (!plant::on(Plant::LastRangeDropped)).then_some(high);
         let cuts = self.view.cuts(low, high.as_ref(), pieces);
-        for upto in cuts.iter().map(|(before, at)| Some(parting(before, at))).chain([high]) {
+        for upto in cuts.iter().map(|(before, at)| Some(parting(before, at))).chain(last) {
             let total = self.view.between(&from, upto.as_ref());
             self.head(FINGERPRINT, &from, upto.as_ref());
             self.compared.ranges.extend(digest::of_range(self.salt, &total));

@@ -1,0 +1,112 @@
+//! Defects that are planted, so that it shows whether the simulator notices them.
+//!
+//! Without the feature `plants`, which only the simulator has, [`on`] is always false
+//! and nothing of them is compiled.
+//!
+//! ```
+//! use orbweave_model::plant::{self, Plant};
+//!
+//! assert!(!plant::on(Plant::AdmissionSkipped));
+//! ```
+
+/// One defect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plant {
+    /// A merge prefers the smaller reading of the clock.
+    SmallerReadingWins,
+    /// A merge lets another author's newer record supersede.
+    AnotherAuthorSupersedes,
+    /// A node that restarts forgets deletions.
+    DeletionForgotten,
+    /// The timer of a vacant slot acts although the slot has a holder again.
+    TimerUnguarded,
+    /// A promise is made before it is durable.
+    PromiseBeforePersistence,
+    /// A node that lost sight of most others does not doubt itself.
+    SelfDoubtOff,
+    /// A candidate takes what it is offered, whatever it lacks.
+    AdmissionSkipped,
+    /// The loser of a slot drains before the winner runs.
+    LoserDrainsFirst,
+    /// Both rivals for a slot drain.
+    BothRivalsDrain,
+    /// One watcher's verdict is enough.
+    OneVerdictSuffices,
+    /// A reconciliation drops the last range.
+    LastRangeDropped,
+    /// Records from the future are not held back.
+    HoldBackOff,
+    /// What a reconciliation brings is not verified.
+    SignatureUnchecked,
+    /// A fan-out goes in the order of a hash map.
+    HashOrder,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::SmallerReadingWins,
+        Self::AnotherAuthorSupersedes,
+        Self::DeletionForgotten,
+        Self::TimerUnguarded,
+        Self::PromiseBeforePersistence,
+        Self::SelfDoubtOff,
+        Self::AdmissionSkipped,
+        Self::LoserDrainsFirst,
+        Self::BothRivalsDrain,
+        Self::OneVerdictSuffices,
+        Self::LastRangeDropped,
+        Self::HoldBackOff,
+        Self::SignatureUnchecked,
+        Self::HashOrder,
+    ];
+
+    /// Its name, in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SmallerReadingWins => "smaller-reading-wins",
+            Self::AnotherAuthorSupersedes => "another-author-supersedes",
+            Self::DeletionForgotten => "deletion-forgotten",
+            Self::TimerUnguarded => "timer-unguarded",
+            Self::PromiseBeforePersistence => "promise-before-persistence",
+            Self::SelfDoubtOff => "self-doubt-off",
+            Self::AdmissionSkipped => "admission-skipped",
+            Self::LoserDrainsFirst => "loser-drains-first",
+            Self::BothRivalsDrain => "both-rivals-drain",
+            Self::OneVerdictSuffices => "one-verdict-suffices",
+            Self::LastRangeDropped => "last-range-dropped",
+            Self::HoldBackOff => "hold-back-off",
+            Self::SignatureUnchecked => "signature-unchecked",
+            Self::HashOrder => "hash-order",
+        }
+    }
+}
+
+#[cfg(feature = "plants")]
+mod sown {
+    use super::Plant;
+    use std::cell::Cell;
+
+    thread_local! {
+        static SOWN: Cell<Option<Plant>> = const { Cell::new(None) };
+    }
+
+    /// Plants a defect into all that runs on this thread from now on, or none.
+    pub fn sow(plant: Option<Plant>) {
+        SOWN.set(plant);
+    }
+
+    /// Whether this defect is planted on this thread.
+    pub fn on(plant: Plant) -> bool {
+        SOWN.get() == Some(plant)
+    }
+}
+
+#[cfg(feature = "plants")]
+pub use sown::{on, sow};
+
+/// Whether this defect is planted: never.
+#[cfg(not(feature = "plants"))]
+pub const fn on(_: Plant) -> bool {
+    false
+}

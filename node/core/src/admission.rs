@@ -1,0 +1,120 @@
+//! This node as a candidate: it admits or refuses what it is offered, by its own true
+//! figures.
+
+use crate::claim::EPOCH_MAX;
+use crate::holding::Held;
+use crate::io::Output;
+use crate::message::{Answer, Load, Message, Offer};
+use crate::node::Node;
+use crate::placing::per_replica;
+use crate::records::Promise;
+use orbweave_model::plant::{self, Plant};
+use orbweave_model::{NodeId, Resources, WorkloadName};
+use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
+use orbweave_scheduler::rivals::Phase;
+
+/// How far above this node's own view an offer may put the epoch.
+const EPOCH_AHEAD_MAX: u64 = 1_024;
+
+impl Node {
+    pub(crate) fn on_offer(&mut self, from: NodeId, offer: Offer) {
+        let verdict = self.admit(&offer);
+        let key = (offer.workload.clone(), offer.slot);
+        if verdict != Verdict::Fits {
+            return self.answer(from, offer.id, &offer.workload, verdict);
+        }
+        if let Some(held) = self.held.get(&key) {
+            if !held.staged {
+                self.answer(from, offer.id, &offer.workload, Verdict::Fits);
+            }
+            return;
+        }
+        let own = self.epoch_seen(&key.0, key.1);
+        let epoch = offer.epoch_seen.min(own.saturating_add(EPOCH_AHEAD_MAX)).max(own).saturating_add(1);
+        let need = self.need_of(&key.0);
+        let held = Held::new(epoch.min(EPOCH_MAX), offer.score, need, true, self.now.mono);
+        self.held.insert(key.clone(), held);
+        let answer = Promise::Answer { to: from, offer: offer.id, workload: key.0.clone() };
+        let claimed = Promise::Claimed { workload: key.0.clone(), slot: key.1 };
+        self.publish_claim(&key.0, vec![claimed, answer]);
+    }
+
+    /// Whether this node takes the slot, by what it knows of itself.
+    fn admit(&self, offer: &Offer) -> Verdict {
+        let name = &offer.workload;
+        let Some(desired) = self.desired.get(name).filter(|d| d.spec.generation >= offer.generation) else {
+            return Verdict::Unknown;
+        };
+        if self.leaving {
+            return Verdict::Leaving;
+        }
+        if let Some(held) = self.held.get(&(name.clone(), offer.slot)) {
+            return if held.phase == Phase::Draining { Verdict::BackingOff } else { Verdict::Fits };
+        }
+        let rival = self.holdings(name, offer.slot).into_iter().filter(|h| h.phase != Phase::Draining);
+        let newer_claim = rival.map(|h| h.epoch).max().is_some_and(|epoch| epoch > offer.epoch_seen);
+        if offer.slot >= desired.slots() || newer_claim || self.held_here(name) > offer.held {
+            return Verdict::StaleView;
+        }
+        if plant::on(Plant::AdmissionSkipped) {
+            return Verdict::Fits;
+        }
+        match &desired.release {
+            Err(why) => return Verdict::Release(why.chars().take(200).collect()),
+            // It was judged when it came; whoever held a part before may go on with it.
+            Ok(release) if release.statement().expires <= self.wall() && !self.holds_claim(name) => {
+                return Verdict::Release("it has expired: sign it again".to_owned());
+            }
+            Ok(_) => {}
+        }
+        let need = Need {
+            workload: name.as_str(),
+            slot: offer.slot,
+            requires: &desired.spec.requires,
+            resources: per_replica(&desired.spec.need),
+        };
+        let me = Candidate {
+            node: self.me,
+            ready: false,
+            labels: &self.info.labels,
+            free: self.load_now().free,
+            held: 0,
+            load: 0,
+            rtt_us: Some(0),
+            avoid: self.is_backing_off(name),
+        };
+        candidate::judge(&need, &me)
+    }
+
+    fn answer(&mut self, to: NodeId, id: u64, workload: &WorkloadName, verdict: Verdict) {
+        let Load { free, slots } = self.load_now();
+        let answer = Answer { id, verdict, free, held: self.held_here(workload), load: slots };
+        if to == self.me {
+            self.on_answer(to, answer);
+        } else {
+            self.outputs.push_back(Output::Datagram { to, bytes: Message::Answer(answer).encode() });
+        }
+    }
+
+    /// The claim is durable: now the placer may know.
+    pub(crate) fn accept_offer(&mut self, to: NodeId, offer: u64, workload: &WorkloadName) {
+        self.answer(to, offer, workload, Verdict::Fits);
+    }
+
+    /// Slots of a workload that this node holds, staged ones included.
+    pub(crate) fn held_here(&self, name: &WorkloadName) -> u32 {
+        let first = (name.clone(), 0);
+        self.held.range(first..).take_while(|((n, _), _)| n == name).count() as u32
+    }
+
+    /// What is free here, and how much is held.
+    pub(crate) fn load_now(&self) -> Load {
+        let used = self.held.values().fold(Resources::default(), |sum, held| sum.plus(&held.need));
+        Load { free: self.info.capacity.minus(&used), slots: self.held.len() as u32 }
+    }
+
+    /// What one replica of a workload takes, as far as this node knows.
+    pub(crate) fn need_of(&self, name: &WorkloadName) -> Resources {
+        self.desired.get(name).map_or_else(Resources::default, |desired| per_replica(&desired.spec.need))
+    }
+}
