@@ -6,7 +6,7 @@ use crate::host::Host;
 use crate::link::Weather;
 use crate::step::{Due, Job};
 use orbweave_core::io::CommandId;
-use orbweave_core::{ExecutorEvent, Input, Node, NodeConfig, WorkloadSpec};
+use orbweave_core::{ExecutorEvent, Input, Node, NodeConfig, WireVersion, WorkloadSpec};
 use orbweave_model::Wall;
 use orbweave_state::membership::Timing;
 use std::net::SocketAddr;
@@ -51,6 +51,7 @@ impl Cluster {
             capacity: host.options.capacity,
             addresses: vec![address],
             version: "0.0.0".into(),
+            speaks: if host.options.previous_version { WireVersion::Previous } else { WireVersion::Current },
             gossip,
             timing: Timing::default(),
             check: self.check.clone(),

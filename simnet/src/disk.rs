@@ -110,16 +110,16 @@ impl Disk {
         last.into_iter().next().unwrap_or_else(|| self.record(key))
     }
 
+    /// The durable records of a kind, and of a key if one is named.
+    pub fn durable_about(&self, kind: RecordKind, key: Option<&str>) -> Vec<&[u8]> {
+        self.starting_with(&prefix(kind, key)).map(|(_, value)| value).collect()
+    }
+
     /// The newest of each identity of a kind, and of a key if one is named: those on
     /// their way here among them.
     pub fn about(&self, kind: RecordKind, key: Option<&str>) -> Vec<&[u8]> {
-        let id = RecordId { kind, key: key.unwrap_or_default().to_owned(), author: PublicKey([0; 32]) };
-        // In a key follow one another: kind, key, and 34 bytes of author. The empty key is one byte.
-        let mut prefix = wire::encode(&id);
-        prefix.truncate(prefix.len() - 34 - usize::from(key.is_none()));
-        let range = (Bound::Included(&prefix[..]), Bound::Unbounded);
-        let durable = self.records.range::<[u8], _>(range).take_while(|(key, _)| key.starts_with(&prefix));
-        let mut found: BTreeMap<&[u8], &[u8]> = durable.map(|(key, value)| (&key[..], &value[..])).collect();
+        let prefix = prefix(kind, key);
+        let mut found: BTreeMap<&[u8], &[u8]> = self.starting_with(&prefix).collect();
         for entry in self.pending.iter().flat_map(|(_, entries)| entries) {
             match entry {
                 Entry::Put(key, value) if key.starts_with(&prefix) => drop(found.insert(key, value)),
@@ -128,6 +128,12 @@ impl Disk {
             }
         }
         found.into_values().collect()
+    }
+
+    fn starting_with(&self, prefix: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let range = (Bound::Included(prefix), Bound::Unbounded);
+        let durable = self.records.range::<[u8], _>(range);
+        durable.take_while(move |(key, _)| key.starts_with(prefix)).map(|(key, value)| (&key[..], &value[..]))
     }
 
     /// The newest of each identity: what is durable, and what is on its way here.
@@ -157,4 +163,13 @@ impl Disk {
     pub fn restored(&self) -> Restored {
         Restored { records: self.records().map(<[u8]>::to_vec).collect(), own: self.own.clone() }
     }
+}
+
+/// How the keys of a kind begin, and of one key if it is named.
+fn prefix(kind: RecordKind, key: Option<&str>) -> Vec<u8> {
+    let id = RecordId { kind, key: key.unwrap_or_default().to_owned(), author: PublicKey([0; 32]) };
+    // In a key follow one another: kind, key, and 34 bytes of author. The empty key is one byte.
+    let mut prefix = wire::encode(&id);
+    prefix.truncate(prefix.len() - 34 - usize::from(key.is_none()));
+    prefix
 }

@@ -29,8 +29,7 @@ pub struct HostOptions {
     pub broken: bool,
     /// How long before the beginning its certificate of 90 days was issued.
     pub certified_ago: Duration,
-    /// Whether it speaks the wire of the version before. The engine only carries this
-    /// flag: what it means is said where versions differ.
+    /// Whether it speaks the wire of the version before.
     pub previous_version: bool,
 }
 

@@ -137,7 +137,11 @@ fn report(count: u64, difference: &str, between: &str, a: &mut Side, b: &mut Sid
 
 fn reconcile(a: &mut Side, b: &mut Side) -> Cost {
     let mut cost = Cost::default();
-    let opening = |side: &Side, peer: &Side| Opening { seen: side.cursors.get(&peer.id), salt: 5 };
+    let opening = |side: &Side, peer: &Side| Opening {
+        seen: side.cursors.get(&peer.id),
+        salt: 5,
+        ..Opening::default()
+    };
     let begin = Instant::now();
     let (mut first, hello) = Session::initiate(&a.store, NOW, opening(a, b)).expect("a store of ours");
     cost.time += begin.elapsed();

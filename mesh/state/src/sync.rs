@@ -61,6 +61,18 @@ use outbox::Outbox;
 
 /// The protocol version that this code speaks. It understands version 1 as well.
 pub const SYNC_VERSION: u16 = 2;
+
+/// Which version of the wire a node speaks. A fleet in the middle of an upgrade holds
+/// nodes of both, and so does a simulated one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WireVersion {
+    /// The one before: version 1 of reconciliation, and no rumours.
+    Previous,
+    /// Version [`SYNC_VERSION`].
+    #[default]
+    Current,
+}
+
 /// Round trips after which a session of version 1 is given up.
 pub const ROUNDS_MAX: u32 = 64;
 /// Turns of a peer after which a session is given up: twice what a million records take.
@@ -122,6 +134,8 @@ pub struct Opening {
     pub seen: Option<Mark>,
     /// A random number: the salt of short digests.
     pub salt: u64,
+    /// The version that this side speaks.
+    pub speaks: WireVersion,
 }
 
 enum Phase {
@@ -138,6 +152,7 @@ pub struct Session {
     phase: Phase,
     cutoff: Wall,
     salt: u64,
+    speaks: WireVersion,
     /// How far this store knows the peer's arrivals.
     seen: Option<Mark>,
     /// How far they went when the session began.
@@ -164,6 +179,11 @@ pub struct Session {
 impl Session {
     /// Begins a session and gives its first frame. `now` is the corrected wall clock.
     pub fn initiate(store: &Store, now: Wall, opening: Opening) -> Result<(Self, Vec<u8>), SyncError> {
+        if opening.speaks == WireVersion::Previous {
+            let (session, hello) = v1::Session::initiate(store, now)?;
+            let phase = Phase::Version1(Box::new(session));
+            return Ok((Self { phase, cutoff: now, ..Self::respond(opening) }, wire::encode(&hello)));
+        }
         let fingerprint = digest::of_all(&store.live(now).total())?;
         let hello = Frame::Hello {
             version: SYNC_VERSION,
@@ -184,6 +204,7 @@ impl Session {
             phase: Phase::AwaitHello,
             cutoff: Wall(0),
             salt: opening.salt,
+            speaks: opening.speaks,
             seen: opening.seen,
             peer_mark: None,
             due: None,
@@ -246,7 +267,8 @@ impl Session {
             return Err(SyncError::OutOfTurn);
         };
         self.cutoff = cutoff;
-        let (Some(mark), Some(salt), true) = (mark, salt, version > 1) else {
+        let both = version > 1 && self.speaks == WireVersion::Current;
+        let (Some(mark), Some(salt), true) = (mark, salt, both) else {
             let mut session = v1::Session::new(store, cutoff, false)?;
             let step = session.answer(now, &ranges, peer_now)?;
             self.phase = Phase::Version1(Box::new(session));

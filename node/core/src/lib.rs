@@ -45,4 +45,5 @@ pub mod workload;
 pub use event::{Event, EventKind};
 pub use io::{ExecutorEvent, Input, Output};
 pub use node::{Node, NodeConfig, Restored, StartError};
+pub use orbweave_state::sync::WireVersion;
 pub use workload::{Route, WorkloadSpec};

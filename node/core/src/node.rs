@@ -23,7 +23,7 @@ use orbweave_model::{
 use orbweave_state::membership::{Membership, MembershipConfig, Timing};
 use orbweave_state::record::{Record, RecordId};
 use orbweave_state::store::Store;
-use orbweave_state::sync::{Cursors, Session};
+use orbweave_state::sync::{Cursors, Session, WireVersion};
 use orbweave_trust::{
     Authority, Certificate, CertificateError, Genesis, GenesisError, RollbackGuard, SecretKey, SignatureCheck,
 };
@@ -61,6 +61,8 @@ pub struct NodeConfig {
     pub addresses: Vec<SocketAddr>,
     /// The version of the program.
     pub version: String,
+    /// The version of the wire that it speaks.
+    pub speaks: WireVersion,
     /// Whether gossip carries what is new; if not, reconciliation does all.
     pub gossip: bool,
     /// How membership is timed.
@@ -120,6 +122,7 @@ pub struct Node {
     pub(crate) mesh: MeshId,
     pub(crate) check: Arc<dyn SignatureCheck + Send + Sync>,
     pub(crate) info: NodeInfo,
+    pub(crate) speaks: WireVersion,
     pub(crate) gossip: bool,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) now: Now,
@@ -247,6 +250,7 @@ impl Node {
             mesh,
             check: config.check,
             info,
+            speaks: config.speaks,
             gossip: config.gossip,
             rng,
             now,

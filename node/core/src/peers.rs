@@ -11,6 +11,7 @@ use minicbor::bytes::ByteVec;
 use orbweave_model::{Mono, NodeId, limit, wire};
 use orbweave_state::membership::{self, DownCause};
 use orbweave_state::record::{RecordId, RecordKind};
+use orbweave_state::sync::WireVersion;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -220,6 +221,8 @@ impl Node {
             Ok(Message::Offer(offer)) => self.on_offer(from, offer),
             Ok(Message::Answer(answer)) => self.on_answer(from, answer),
             Ok(Message::Record(bytes)) => self.take_all(vec![bytes.into()], crate::records::Way::Direct),
+            // The version before knows no rumours, and reads over them.
+            Ok(Message::Rumour(_) | Message::Ask(_)) if self.speaks == WireVersion::Previous => {}
             Ok(Message::Rumour(bytes)) => self.on_rumour(from, &bytes),
             Ok(Message::Ask(bytes)) => self.on_ask(from, &bytes),
             Err(_) => {}

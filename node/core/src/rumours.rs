@@ -10,7 +10,7 @@ use crate::node::Node;
 use orbweave_model::{Mono, NodeId, Wall, limit};
 use orbweave_state::record::Record;
 use orbweave_state::store::index::{Entry, Key};
-use orbweave_state::sync;
+use orbweave_state::sync::{self, WireVersion};
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Rumours {
 impl Node {
     /// A record is new here, and gossip did not bring it.
     pub(crate) fn spread(&mut self, record: &Record) {
-        if self.gossip {
+        if self.gossip || self.speaks == WireVersion::Previous {
             return;
         }
         let key = Key { wall: record.hlc().wall, digest: record.digest() };

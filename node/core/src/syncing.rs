@@ -64,7 +64,7 @@ impl Node {
     }
 
     fn opening(&mut self, peer: NodeId) -> Opening {
-        Opening { seen: self.cursors.get(&peer), salt: self.rng.next_u64() }
+        Opening { seen: self.cursors.get(&peer), salt: self.rng.next_u64(), speaks: self.speaks }
     }
 
     /// Counts what a peer draws. False if it has nothing left.

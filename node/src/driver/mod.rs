@@ -24,7 +24,7 @@ use crate::state_dir::{KeyFile, StateDir, StateDirError, random_bytes};
 use actor::{Actor, Message, wall_now};
 use gate::NodeGate;
 use handle::Parts;
-use orbweave_core::{Node, NodeConfig, StartError};
+use orbweave_core::{Node, NodeConfig, StartError, WireVersion};
 use orbweave_model::{Mono, Now};
 use orbweave_net::{Net, NetConfig, NetError};
 use orbweave_state::membership::Timing;
@@ -116,6 +116,7 @@ pub async fn run(
         capacity: options.capacity,
         addresses: advertised(options.mesh()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        speaks: WireVersion::Current,
         gossip: options.gossip,
         timing: Timing::default(),
         check: Arc::new(Strict),

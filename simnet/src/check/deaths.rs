@@ -23,9 +23,6 @@ pub const SOUND_FOR: Duration = Duration::from_secs(45);
 const EXPLAINS: Duration = Duration::from_secs(60);
 /// Losses are counted over this long, a little less than the node does.
 const WINDOW: Duration = Duration::from_secs(25);
-/// So many more than half: what two watchers say is believed before the node has missed
-/// anybody itself, and only what it missed makes it doubt.
-const MARGIN: usize = 1;
 /// A mesh of fewer has no self-doubt.
 const MEMBERS_MIN: usize = 4;
 
@@ -112,7 +109,7 @@ impl Deaths {
         // All that are declared dead at one moment are no longer among the others.
         let others = node.alive_count().saturating_sub(1) + all.len();
         let explained = doubt.is_some_and(|(since, _)| cluster.time.since(*since) <= EXPLAINS);
-        if others + 1 >= MEMBERS_MIN && all.len() > others / 2 + MARGIN && !explained {
+        if others + 1 >= MEMBERS_MIN && all.len() > others / 2 && !explained {
             let count = all.len();
             return Err(format!("it declares {count} of {others} others dead without a doubt about itself"));
         }

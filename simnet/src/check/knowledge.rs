@@ -8,12 +8,28 @@ use orbweave_model::{NodeId, Wall};
 use orbweave_state::record::RecordKind;
 use orbweave_trust::{Authority, Genesis, Roles};
 
+/// Which of its records a host goes by. What people hand in counts for a node once it is
+/// durable, and what peers send as soon as it is on its way to the disk: seen from
+/// outside, a node may go by either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Durable,
+    Heard,
+}
+
 impl Cluster {
+    fn known_at(&self, i: usize, known: Known, kind: RecordKind, key: Option<&str>) -> Vec<&[u8]> {
+        match known {
+            Known::Durable => self.hosts[i].disk.durable_about(kind, key),
+            Known::Heard => self.hosts[i].disk.about(kind, key),
+        }
+    }
+
     /// Who may do what, as a host has heard.
-    pub(super) fn authority_at(&self, i: usize) -> Option<Authority> {
+    pub(super) fn authority_at(&self, i: usize, known: Known) -> Option<Authority> {
         let (mesh, genesis) = Genesis::verify(&self.world.genesis, None, &*self.check).ok()?;
         let mut authority = Authority::new(mesh, genesis);
-        for bytes in self.hosts[i].disk.about(RecordKind::TRUST, None) {
+        for bytes in self.known_at(i, known, RecordKind::TRUST, None) {
             if let Some(record) = self.read(bytes) {
                 let _ = authority.apply(record.body(), &*self.check);
             }
@@ -23,8 +39,14 @@ impl Cluster {
 
     /// The specification of a workload that holds for a host: the highest generation,
     /// then reading, then author, of those that may operate.
-    pub(super) fn desired_at(&self, i: usize, name: &str, authority: &Authority) -> Option<WorkloadSpec> {
-        let records = self.hosts[i].disk.about(RecordKind::WORKLOAD, Some(name)).into_iter();
+    pub(super) fn desired_at(
+        &self,
+        i: usize,
+        known: Known,
+        name: &str,
+        authority: &Authority,
+    ) -> Option<WorkloadSpec> {
+        let records = self.known_at(i, known, RecordKind::WORKLOAD, Some(name)).into_iter();
         let entitled = records
             .filter_map(|bytes| self.read(bytes))
             .filter(|record| authority.was_entrusted(&record.id().author, Roles::OPERATE));

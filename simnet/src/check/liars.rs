@@ -15,6 +15,7 @@
 //! not claim to run. That also is what makes a loser wait for its winner, and lets the
 //! winner stay.
 
+use super::knowledge::Known;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::Output;
@@ -91,33 +92,44 @@ impl WorkKept {
         slot: u32,
         mine: &ClaimRange,
     ) -> Result<(), String> {
-        let me = cluster.hosts[host].id;
-        let Some(authority) = cluster.authority_at(host) else { return Ok(()) };
-        if authority.is_revoked(&me.into()) {
-            return Ok(());
-        }
-        let Some(spec) = cluster.desired_at(host, name, &authority) else { return Ok(()) };
-        let labels = &cluster.hosts[host].options.labels;
-        if spec.deleted || slot >= spec.replicas || !spec.requires.matches(labels) {
-            return Ok(());
-        }
-        let now: Wall = cluster.corrected(host);
-        let guard = RollbackGuard::new();
-        if Release::verify(&spec.release, &authority, &guard, now, &*cluster.check).is_err() {
-            return Ok(());
-        }
-        let rule = spec.reconcile.unwrap_or_default();
-        let rivals = cluster.rivals_at(host, name);
-        let wins = |(holder, claim): &(NodeId, Claim)| {
-            let running = claim.at(slot).filter(|range| range.phase == Phase::Running);
-            let trusted = !authority.is_revoked(&(*holder).into());
-            trusted && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
-        };
-        if rivals.iter().any(wins) {
+        let any = |known| has_reason(cluster, host, known, name, (slot, mine));
+        if any(Known::Heard) || any(Known::Durable) {
             return Ok(());
         }
         Err(format!("it gives {name}/{slot} up, which it runs at epoch {}, for no reason", mine.epoch))
     }
+}
+
+/// Whether what a host knows is a reason to give up a slot that it runs.
+fn has_reason(
+    cluster: &Cluster,
+    host: usize,
+    known: Known,
+    name: &str,
+    (slot, mine): (u32, &ClaimRange),
+) -> bool {
+    let me = cluster.hosts[host].id;
+    let Some(authority) = cluster.authority_at(host, known) else { return true };
+    if authority.is_revoked(&me.into()) {
+        return true;
+    }
+    let Some(spec) = cluster.desired_at(host, known, name, &authority) else { return true };
+    let labels = &cluster.hosts[host].options.labels;
+    if spec.deleted || slot >= spec.replicas || !spec.requires.matches(labels) {
+        return true;
+    }
+    let now: Wall = cluster.corrected(host);
+    let guard = RollbackGuard::new();
+    if Release::verify(&spec.release, &authority, &guard, now, &*cluster.check).is_err() {
+        return true;
+    }
+    let rule = spec.reconcile.unwrap_or_default();
+    let wins = |(holder, claim): &(NodeId, Claim)| {
+        let running = claim.at(slot).filter(|range| range.phase == Phase::Running);
+        let trusted = !authority.is_revoked(&(*holder).into());
+        trusted && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
+    };
+    cluster.rivals_at(host, name).iter().any(wins)
 }
 
 /// Whether one claim on a slot keeps it before another, as SCHEDULING.md says.

@@ -1,6 +1,7 @@
 //! What a healed mesh comes to: polled until it holds, and demanded at the end.
 
 use super::Checker;
+use super::knowledge::Known;
 use super::settled::{converged, members_agree};
 use crate::cluster::Cluster;
 use crate::host::Host;
@@ -42,9 +43,9 @@ pub fn whole(cluster: &Cluster) -> Result<(), String> {
     let mut names: BTreeSet<WorkloadName> = node.workloads().into_iter().map(|w| w.name).collect();
     let instances = cluster.up().flat_map(|(_, host)| host.instances.values());
     names.extend(instances.map(|instance| instance.workload.clone()));
-    let Some(authority) = cluster.authority_at(first) else { return Ok(()) };
+    let Some(authority) = cluster.authority_at(first, Known::Heard) else { return Ok(()) };
     for name in names {
-        let spec = cluster.desired_at(first, name.as_str(), &authority);
+        let spec = cluster.desired_at(first, Known::Heard, name.as_str(), &authority);
         let wanted = spec.as_ref().filter(|spec| !spec.deleted).map_or(0, |spec| spec.replicas);
         let holders = agreed(cluster, &name)?;
         if let Some((slot, _)) = holders.range(wanted..).next() {

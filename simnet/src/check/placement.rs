@@ -9,14 +9,15 @@
 //! - all that runs fits into what the host has. An instance that takes the place of
 //!   another of its slot is not counted twice, and not refused for needing more.
 
+use super::knowledge::Known;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
-use orbweave_core::Output;
 use orbweave_core::claim::Claim;
 use orbweave_core::io::{Start, Write};
+use orbweave_core::{Output, WorkloadSpec};
 use orbweave_model::{InstanceId, Resources, Wall, WorkloadName};
 use orbweave_state::record::RecordKind;
-use orbweave_trust::{Authority, Release, RollbackGuard};
+use orbweave_trust::{Release, RollbackGuard};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// See the [module](self).
@@ -80,39 +81,42 @@ impl Placement {
         if cluster.durable_claim(host, name).is_none_or(|claim| claim.at(slot).is_none()) {
             return Err("no claim of this host on it is durable".into());
         }
-        let authority = cluster.authority_at(host).ok_or("the genesis document cannot be read")?;
-        let spec = cluster.desired_at(host, name, &authority).ok_or("no operator asked for it")?;
+        let wanted = self.wanted(cluster, host, start, Known::Heard);
+        let spec = wanted.or_else(|why| self.wanted(cluster, host, start, Known::Durable).or(Err(why)))?;
+        if let Some(unmet) = spec.requires.first_unmet(&cluster.hosts[host].options.labels) {
+            return Err(format!("the labels of this host do not satisfy `{unmet}`"));
+        }
+        let need = Resources { instances: spec.need.instances.max(1), ..spec.need };
+        self.needs.insert((host, start.instance), need);
+        self.fits(cluster, host, &start.workload, slot, start.instance)
+    }
+
+    /// What is asked for, if it is this release and one that may run here.
+    fn wanted(
+        &self,
+        cluster: &Cluster,
+        host: usize,
+        start: &Start,
+        known: Known,
+    ) -> Result<WorkloadSpec, String> {
+        let (name, slot) = (start.workload.as_str(), start.slot);
+        let authority = cluster.authority_at(host, known).ok_or("the genesis document cannot be read")?;
+        let spec = cluster.desired_at(host, known, name, &authority).ok_or("no operator asked for it")?;
         if spec.deleted || slot >= spec.replicas {
             return Err(format!("what holds is {} replicas, deleted: {}", spec.replicas, spec.deleted));
         }
         if start.release.bytes() != spec.release {
             return Err("another release is asked for".into());
         }
-        if let Some(unmet) = spec.requires.first_unmet(&cluster.hosts[host].options.labels) {
-            return Err(format!("the labels of this host do not satisfy `{unmet}`"));
-        }
-        self.trusted(cluster, host, start, &authority)?;
-        let need = Resources { instances: spec.need.instances.max(1), ..spec.need };
-        self.needs.insert((host, start.instance), need);
-        self.fits(cluster, host, &start.workload, slot, start.instance)
-    }
-
-    fn trusted(
-        &self,
-        cluster: &Cluster,
-        host: usize,
-        start: &Start,
-        authority: &Authority,
-    ) -> Result<(), String> {
         let (now, bytes) = (cluster.corrected(host), start.release.bytes());
-        Release::verify_for_resume(bytes, authority, &RollbackGuard::new(), now, &*cluster.check)
+        Release::verify_for_resume(bytes, &authority, &RollbackGuard::new(), now, &*cluster.check)
             .map_err(|why| why.to_string())?;
         let expires = start.release.statement().expires;
-        let held = self.held_since.get(&(host, start.workload.as_str().to_owned()));
+        let held = self.held_since.get(&(host, name.to_owned()));
         if now > expires && held.is_none_or(|since| *since > expires) {
             return Err("its release had expired when this host took it on".into());
         }
-        Ok(())
+        Ok(spec)
     }
 
     /// Whether all slots that run on a host fit, if this instance is the first of its own.

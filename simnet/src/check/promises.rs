@@ -2,6 +2,7 @@
 //! what is durable is there again after a crash: the node that starts knows each record
 //! that it ever acknowledged, or a newer one.
 
+use super::knowledge::Known;
 use super::reader::order;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
@@ -108,7 +109,7 @@ impl PromisesKept {
         }
         let believed: BTreeSet<Hash> =
             cluster.hosts[host].node.iter().flat_map(|node| node.digests()).collect();
-        let authority = cluster.authority_at(host);
+        let authority = cluster.authority_at(host, Known::Heard);
         for (key, (hlc, digest)) in all {
             let held = cluster.hosts[host].disk.record(key).and_then(|bytes| cluster.read(bytes));
             let Some(held) = held else {

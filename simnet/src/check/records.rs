@@ -10,6 +10,7 @@
 //!   dropped only when its author was revoked.
 //! - What the node believes is what its disk holds or is about to.
 
+use super::knowledge::Known;
 use super::reader::{disk_key, order};
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
@@ -148,7 +149,8 @@ fn dropped(cluster: &Cluster, host: usize, key: &[u8], writes: &[Write]) -> Resu
     let held = cluster.hosts[host].disk.newest(key).and_then(|bytes| cluster.read(bytes));
     let Some(record) = held.filter(|record| KEPT.contains(&record.id().kind)) else { return Ok(()) };
     let author = record.id().author;
-    let mut revoked = cluster.authority_at(host).is_some_and(|authority| authority.is_revoked(&author));
+    let mut revoked =
+        cluster.authority_at(host, Known::Heard).is_some_and(|authority| authority.is_revoked(&author));
     // The revocation itself may be in the same batch.
     revoked |= writes.iter().any(|write| match write {
         Write::PutRecord { value, .. } => {
@@ -164,7 +166,7 @@ fn compare(cluster: &Cluster, i: usize) -> Result<(), String> {
     let host = &cluster.hosts[i];
     let Some(node) = host.up().filter(|_| !cluster.is_controlled(i)) else { return Ok(()) };
     let believed: BTreeSet<Hash> = node.digests().collect();
-    let (authority, now) = (cluster.authority_at(i), cluster.corrected(i));
+    let (authority, now) = (cluster.authority_at(i, Known::Heard), cluster.corrected(i));
     let mut written = BTreeSet::new();
     for bytes in host.disk.all() {
         let Some(record) = cluster.read(bytes) else { continue };

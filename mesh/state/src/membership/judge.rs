@@ -21,6 +21,8 @@ const GLANCE: usize = 16;
 const IN_SIGHT: Duration = Duration::from_millis(500);
 /// A watcher repeats its verdict with each probe that stays unanswered, not more often.
 const VERDICT_SPACING: Duration = Duration::from_millis(900);
+/// Verdicts of its watchers that make a member down.
+const VERDICTS: usize = 2;
 
 /// Whether this node trusts its own eyes.
 #[derive(Debug, Default)]
@@ -130,6 +132,14 @@ impl Membership {
         }
     }
 
+    /// Whether a member is out of sight: for us, or for two of its watchers. What others
+    /// say counts as much as what we see, or half a mesh could be declared down on their
+    /// word before we missed anybody.
+    fn is_lost(&self, peer: &Peer) -> bool {
+        let verdicts = || peer.verdicts.fresh(self.now, self.timing.verdict_window).count();
+        peer.is_alive() && (peer.missing_since.is_some() || verdicts() >= VERDICTS)
+    }
+
     /// Begins to doubt ourselves, or stops.
     fn weigh_doubt(&mut self) {
         let (now, floor, window) = (self.now, self.doubt.floor, self.timing.doubt_window);
@@ -137,9 +147,8 @@ impl Membership {
             peer.status == Status::Down
                 && peer.down_at.is_some_and(|at| at > floor && now.since(at) <= window)
         };
-        let missing = |peer: &Peer| peer.is_alive() && peer.missing_since.is_some();
         let others = self.peers.values().filter(|peer| peer.is_alive() || just_lost(peer)).count();
-        let lost = self.peers.values().filter(|peer| missing(peer) || just_lost(peer)).count();
+        let lost = self.peers.values().filter(|peer| self.is_lost(peer) || just_lost(peer)).count();
         let doubtful =
             others + 1 >= DOUBT_MEMBERS_MIN && lost * 2 > others && !plant::on(Plant::SelfDoubtOff);
         match (self.doubt.since, doubtful) {
@@ -156,27 +165,24 @@ impl Membership {
         }
     }
 
-    /// Doubt is bounded: whoever is still missing then is judged on our own evidence.
+    /// Doubt is bounded: whoever is still out of sight then is declared down.
     pub(super) fn end_doubt_in_time(&mut self) {
         if self.doubt.ends(&self.timing).is_none_or(|end| self.now < end) {
             return;
         }
         (self.doubt.since, self.doubt.floor) = (None, self.now);
         self.tell(Event::SelfDoubt { on: false });
-        let missing: Vec<NodeId> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.is_alive() && peer.missing_since.is_some())
-            .map(|(node, _)| *node)
-            .collect();
-        for node in missing {
+        let lost: Vec<NodeId> =
+            self.peers.iter().filter(|(_, peer)| self.is_lost(peer)).map(|(node, _)| *node).collect();
+        for node in lost {
             self.declare_down(node, DownCause::Swim);
         }
         self.doubt.floor = self.now;
     }
 
-    /// Looks again at everybody about whom there is any doubt.
+    /// Looks again at everybody about whom there is any doubt, ourselves first.
     pub(super) fn judge_all(&mut self) {
+        self.weigh_doubt();
         let doubtful: Vec<NodeId> = self
             .peers
             .iter()
@@ -210,7 +216,7 @@ impl Membership {
             watchers.iter().copied().filter(|watcher| peer.verdicts.spoke(*watcher, now, window)).collect();
         let in_reach = watchers.iter().filter(|watcher| self.counts(**watcher)).count();
         // Two verdicts; one is enough if it is ours and no other watcher can be reached.
-        let enough = if plant::on(Plant::OneVerdictSuffices) { 1 } else { 2 };
+        let enough = if plant::on(Plant::OneVerdictSuffices) { 1 } else { VERDICTS };
         if verdicts.len() >= enough || (in_reach == 1 && missing && verdicts.contains(&self.me)) {
             self.declare_down(node, DownCause::Watchers { verdicts });
         } else if missing {

@@ -56,6 +56,15 @@ impl Session {
         Ok(Self { initiator, closing: false, rounds: 0, negentropy, snapshot, peer_lacks, we_lack })
     }
 
+    /// Begins a session of version 1, with its hello.
+    pub fn initiate(store: &Store, now: Wall) -> Result<(Self, Frame), SyncError> {
+        let mut session = Self::new(store, now, false)?;
+        session.initiator = true;
+        let ranges = session.negentropy.initiate().map_err(ranges_error)?.into();
+        let hello = Frame::Hello { version: 1, now, cutoff: now, ranges, mark: None, seen: None, salt: None };
+        Ok((session, hello))
+    }
+
     /// Takes one frame of the peer, the hello aside.
     pub fn step(&mut self, now: Wall, frame: Frame) -> Result<Step, SyncError> {
         match (self.initiator, self.closing, frame) {

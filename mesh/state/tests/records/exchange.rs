@@ -4,7 +4,7 @@ use crate::MESH;
 use orbweave_model::{NodeId, PublicKey, Wall};
 use orbweave_state::record::Record;
 use orbweave_state::store::{Merge, Store};
-use orbweave_state::sync::{Cursors, Opening, Session, Step};
+use orbweave_state::sync::{Cursors, Opening, Session, Step, WireVersion};
 use orbweave_trust::Strict;
 use std::collections::VecDeque;
 
@@ -32,15 +32,22 @@ pub struct Side {
     pub cursors: Cursors,
     /// Records that it does not take, by the wall time from which on it does.
     pub refuses: Option<Wall>,
+    pub speaks: WireVersion,
 }
 
 impl Side {
     pub fn new(id: u8, store: Store) -> Self {
-        Self { id: NodeId([id; 32]), store, cursors: Cursors::default(), refuses: None }
+        Self {
+            id: NodeId([id; 32]),
+            store,
+            cursors: Cursors::default(),
+            refuses: None,
+            speaks: WireVersion::Current,
+        }
     }
 
     pub fn opening(&self, peer: NodeId, salt: u64) -> Opening {
-        Opening { seen: self.cursors.get(&peer), salt }
+        Opening { seen: self.cursors.get(&peer), salt, speaks: self.speaks }
     }
 
     pub fn take(&mut self, envelopes: Vec<Vec<u8>>) {

@@ -85,7 +85,7 @@ fn pin_session(name: &str, a: &mut Store, b: &mut Store, openings: [Opening; 2])
 
 #[test]
 fn the_frames_of_version_2_are_as_they_always_were() {
-    let salted = |seen| Opening { seen, salt: 5 };
+    let salted = |seen| Opening { seen, salt: 5, ..Opening::default() };
     let (mut a, mut b) = stores();
     pin_session("ranges", &mut a, &mut b, [salted(None); 2]);
     pin_session("equal", &mut a, &mut b, [salted(None); 2]);

@@ -252,9 +252,10 @@ fn a_cursor_on_another_life_of_a_store_counts_for_nothing() {
     let past =
         |store: &Store, other_life: u64| Some(Mark { store: store.mark().store + other_life, upto: 1 });
     for (of_first, of_second) in [(0, 0), (10, 0), (0, 10), (10, 10)] {
-        let opening = Opening { seen: past(&second, of_second), salt: 1 };
+        let opening = Opening { seen: past(&second, of_second), salt: 1, ..Opening::default() };
         let (_, hello) = Session::initiate(&first, NOW + Duration::from_secs(1), opening).unwrap();
-        let mut responder = Session::respond(Opening { seen: past(&first, of_first), salt: 1 });
+        let mut responder =
+            Session::respond(Opening { seen: past(&first, of_first), salt: 1, ..Opening::default() });
         let step = responder.handle(&second, NOW, &hello).unwrap();
         // Ranges at once, unless both remember the store that the other has.
         assert_eq!(step.ranges, (of_first, of_second) != (0, 0), "{of_first} {of_second}");

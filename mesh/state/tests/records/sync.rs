@@ -4,7 +4,7 @@ use crate::exchange::{NOW, Side, equal, reconcile, session};
 use crate::{MESH, open, record};
 use orbweave_state::record::Record;
 use orbweave_state::store::Store;
-use orbweave_state::sync::{Opening, Session, SyncError};
+use orbweave_state::sync::{Opening, Session, SyncError, WireVersion};
 use orbweave_trust::Strict;
 use proptest::prelude::*;
 
@@ -117,6 +117,19 @@ proptest! {
         }
         reconcile(&mut a, &mut b);
         prop_assert!(equal(&a, &b));
+    }
+
+    #[test]
+    fn stores_of_two_versions_become_equal_whoever_begins(
+        both in 0..40_u32, left in 0..20_u32, right in 0..20_u32, first_is_old in any::<bool>(), second_is_old in any::<bool>()
+    ) {
+        let of = |id, extra: std::ops::Range<u32>, old| {
+            let speaks = if old { WireVersion::Previous } else { WireVersion::Current };
+            Side { speaks, ..Side::new(id, store((0..both).chain(extra), 1, b"x")) }
+        };
+        let (mut a, mut b) = (of(1, 100..100 + left, first_is_old), of(2, 200..200 + right, second_is_old));
+        let cost = session(&mut a, &mut b, NOW, 1, usize::MAX);
+        prop_assert!(equal(&a.store, &b.store), "{:?}", cost);
     }
 
     #[test]

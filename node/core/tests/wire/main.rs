@@ -168,6 +168,7 @@ fn config() -> NodeConfig {
         capacity: HAVE,
         addresses: Vec::new(),
         version: "0.1.0".into(),
+        speaks: Default::default(),
         gossip: true,
         timing: Default::default(),
         check: Arc::new(Strict),
