@@ -142,7 +142,7 @@ impl Cluster {
     }
 
     /// The stream that a host means.
-    fn stream_of(&self, host: usize, id: SyncId) -> Option<StreamId> {
+    pub(crate) fn stream_of(&self, host: usize, id: SyncId) -> Option<StreamId> {
         if id.ours {
             return Some(StreamId { by: host as u32, life: self.hosts[host].life, number: id.number });
         }

@@ -130,6 +130,11 @@ impl Node {
         self.store.iter().map(|r| r.digest())
     }
 
+    /// All records, in order of their identities.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.store.iter()
+    }
+
     /// How full its tables are that peers can fill.
     pub fn tables(&self) -> [TableReport; 6] {
         let table = |name, entries, bound| TableReport { name, entries, bound };

@@ -39,7 +39,7 @@ pub use memory::AuthorRemembers;
 pub use placement::Placement;
 pub use promises::PromisesKept;
 pub use readable::Readable;
-pub(crate) use reader::Reader;
+pub(crate) use reader::{Reader, order};
 pub use records::Records;
 pub use settled::{converged, gone, healthy, members_agree, placed};
 

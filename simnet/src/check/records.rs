@@ -24,7 +24,8 @@ use orbweave_trust::{Genesis, Roles};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// One host is compared with its disk each time that this has passed.
+/// One host is compared with its disk each time that this has passed, and as much
+/// happened as it has records: so that comparing costs no more than what happens.
 const COMPARE_EVERY: Duration = Duration::from_millis(250);
 /// Kinds that are kept for as long as their author is trusted.
 const KEPT: [RecordKind; 3] = [RecordKind::WORKLOAD, RecordKind::TRUST, RecordKind::CERTIFICATE];
@@ -38,6 +39,8 @@ pub struct Records {
     started: Option<usize>,
     compare_at: Mono,
     compared: usize,
+    /// How often a node must settle before the next comparison.
+    owed: usize,
 }
 
 impl Checker for Records {
@@ -67,10 +70,15 @@ impl Checker for Records {
                 self.started = None;
                 compare(cluster, host)
             }
-            Observed::Settled if cluster.time >= self.compare_at => {
+            Observed::Settled if self.owed > 0 || cluster.time < self.compare_at => {
+                self.owed = self.owed.saturating_sub(1);
+                Ok(())
+            }
+            Observed::Settled => {
                 self.compare_at = cluster.time + COMPARE_EVERY;
                 self.compared = (self.compared + 1) % cluster.hosts.len();
                 let other = self.compared;
+                self.owed = cluster.hosts[other].up().map_or(0, orbweave_core::Node::record_count);
                 compare(cluster, other).map_err(|why| format!("{}: {why}", cluster.hosts[other].name))
             }
             _ => Ok(()),

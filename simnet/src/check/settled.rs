@@ -1,26 +1,48 @@
 //! What must hold once all is well. Each says what is wrong.
 
 use crate::cluster::Cluster;
-use orbweave_model::{NodeId, WorkloadName};
+use orbweave_core::Node;
+use orbweave_model::{Hash, NodeId, WorkloadName};
 use orbweave_scheduler::rivals::{Holding, Phase};
-use std::collections::BTreeMap;
+use orbweave_state::record::{Record, RecordKind};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Every node that is up holds the same records.
+/// Every node that is up holds the same records. Of two records of one node that say the
+/// same, either will do: each node says again every five minutes what it is, others take
+/// minutes to hear of it, and of 20 nodes one has always just done so.
 pub fn converged(cluster: &Cluster) -> Result<(), String> {
-    let mut first: Option<(&str, Vec<_>)> = None;
+    let mut first: Option<(&str, &Node, Vec<Hash>)> = None;
     for (_, host) in cluster.up() {
         let Some(node) = host.up() else { continue };
-        let digests: Vec<_> = node.digests().collect();
+        let all: Vec<Hash> = node.records().map(essence).collect();
         match &first {
-            None => first = Some((&host.name, digests)),
-            Some((name, other)) if *other != digests => {
-                let (a, b) = (other.len(), digests.len());
-                return Err(format!("{name} holds {a} records and {} {b}, and they differ", host.name));
+            None => first = Some((&host.name, node, all)),
+            Some((name, other, others)) if *others != all => {
+                let (a, b) = (others.len(), all.len());
+                let (only_a, only_b) = (lacked(other, &all), lacked(node, others));
+                return Err(format!(
+                    "{name} holds {a} records and {} {b}, and they differ: only the one {only_a:?}, only the other {only_b:?}",
+                    host.name
+                ));
             }
             Some(_) => {}
         }
     }
     Ok(())
+}
+
+/// What a record says: all of it, but for when a node last said what it is.
+fn essence(record: &Record) -> Hash {
+    match record.id().kind {
+        RecordKind::NODE => Hash::of(&[record.id().author.as_bytes(), record.body()].concat()),
+        _ => record.digest(),
+    }
+}
+
+/// The first record of a node that says what is not among these.
+fn lacked<'a>(node: &'a Node, among: &[Hash]) -> Option<&'a Record> {
+    let known: BTreeSet<&Hash> = among.iter().collect();
+    node.records().find(|record| !known.contains(&essence(record)))
 }
 
 /// Every node that is up sees every other that is up, and nobody else, as alive.

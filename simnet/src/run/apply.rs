@@ -72,7 +72,11 @@ impl Stage {
             Action::Cut { from, to } => self.pairs(from, to, |stage, a, b| stage.cluster.cut(a, b)),
             Action::Mend { from, to } => self.pairs(from, to, |stage, a, b| stage.cluster.mend(a, b)),
             Action::Split(side) => self.around(side, |stage, a, b| stage.cluster.cut(a, b)),
-            Action::Join(side) => self.around(side, |stage, a, b| stage.cluster.mend(a, b)),
+            Action::Join(side) => {
+                let hosts = self.hosts(side).into_iter().collect();
+                self.measured.borrow_mut().reunites(&self.cluster, hosts);
+                self.around(side, |stage, a, b| stage.cluster.mend(a, b))
+            }
             Action::MendAll => {
                 self.cluster.heal();
                 true

@@ -1,13 +1,46 @@
 //! What a scenario expects, and the deaths that it measures.
 
-use super::Stage;
+use super::{Reunion, Stage};
 use crate::check::{self, Violation};
 use crate::dice::Dice;
 use crate::schedule::{Expect, Schedule};
+use orbweave_model::Mono;
 use std::time::Duration;
 
 /// The name under which broken expectations are reported.
 const NAME: &str = "expectation";
+
+/// Whether a partition was overcome in time, and at which price.
+fn reunited(reunion: &Reunion, ms: u64, round_trips: u32, overhead_percent: u64) -> Result<(), String> {
+    let Reunion { differing_bytes, session_bytes, .. } = *reunion;
+    let took = reunion.equal_after_ms.filter(|took| *took <= ms);
+    if took.is_none() || reunion.differing == 0 {
+        return Err(format!(
+            "the sides did not differ, or not both held the same within {ms} ms: {reunion:?}"
+        ));
+    }
+    if reunion.round_trips > f64::from(round_trips) {
+        return Err(format!("a reconciliation took more than {round_trips} round trips: {reunion:?}"));
+    }
+    if session_bytes.saturating_mul(100) > differing_bytes.saturating_mul(100 + overhead_percent) {
+        return Err(format!(
+            "a reconciliation took {overhead_percent} % more than what differs: {reunion:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether no executor was told to start anything since then.
+fn nothing_started(cluster: &crate::Cluster, ms: u64) -> Result<(), String> {
+    let since = Mono(0) + Duration::from_millis(ms);
+    for host in &cluster.hosts {
+        if let Some((at, workload, slot)) = host.started.iter().find(|(at, ..)| *at >= since) {
+            let at = at.since(Mono(0)).as_millis();
+            return Err(format!("{} started {workload}/{slot} at {at} ms", host.name));
+        }
+    }
+    Ok(())
+}
 
 impl Stage {
     pub fn expect_now(&mut self, that: &Expect) {
@@ -58,9 +91,19 @@ impl Stage {
             },
             Expect::Recovered { p50_ms, p99_ms } => measured.recovery().within("recovery", *p50_ms, *p99_ms),
             Expect::FirstPlacerKnew { p50_ms, p99_ms } => {
-                measured.first_placer().within("knowledge of the first placer", *p50_ms, *p99_ms)
+                measured.deaths.first_placer().within("knowledge of the first placer", *p50_ms, *p99_ms)
             }
-            Expect::NearlyAllKnew { ms } => measured.nearly_all(*ms),
+            Expect::NearlyAllKnew { p50_ms, p99_ms } => {
+                measured.deaths.nearly_all().within("knowledge of nearly all", *p50_ms, *p99_ms)
+            }
+            Expect::Reunited { ms, round_trips, overhead_percent } => {
+                let reunions = measured.reunions();
+                if reunions.is_empty() {
+                    return Err("no partition ended".into());
+                }
+                reunions.iter().try_for_each(|r| reunited(r, *ms, *round_trips, *overhead_percent))
+            }
+            Expect::NothingStartedSince { ms } => nothing_started(cluster, *ms),
             Expect::NoFalseDeath => match measured.false_deaths.first() {
                 None => Ok(()),
                 Some(first) => {
@@ -75,7 +118,7 @@ impl Stage {
         let busy = |host: &crate::Host| host.instances.values().any(|instance| instance.running);
         let all: Vec<usize> = self.cluster.up().filter(|(_, host)| busy(host)).map(|(i, _)| i).collect();
         let victim = *dice.pick(&all)?;
-        self.measured.borrow_mut().death(&self.cluster, victim);
+        self.measured.borrow_mut().deaths.of(&self.cluster, victim);
         self.cluster.kill(victim);
         Some(victim)
     }

@@ -1,19 +1,19 @@
 //! What a run covered, and how long recovery took: seen from outside, as checkers see it.
 
+use super::deaths::Deaths;
+use super::reunion::{Measuring, Reunion};
 use crate::check::{Checker, Observed};
 use crate::cluster::Cluster;
 use crate::schedule::{Kind, Schedule};
 use orbweave_core::io::Write;
 use orbweave_core::{EventKind, Output};
-use orbweave_model::{Mono, NodeId, WorkloadName, wire};
-use orbweave_scheduler::rank;
+use orbweave_model::{Mono, WorkloadName, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// False deaths of which the words are kept.
 const FALSE_DEATHS_MAX: usize = 100;
@@ -60,6 +60,11 @@ impl Quantiles {
         Self { p50: at(50), p99: at(99) }
     }
 
+    /// Whether nothing was measured.
+    pub(super) fn is_empty(&self) -> bool {
+        self.p50.is_none()
+    }
+
     pub(super) fn within(self, what: &str, p50_ms: u64, p99_ms: u64) -> Result<(), String> {
         match (self.p50, self.p99) {
             (Some(p50), Some(p99)) if p50 <= p50_ms && p99 <= p99_ms => Ok(()),
@@ -69,18 +74,6 @@ impl Quantiles {
             _ => Err(format!("{what} was never measured")),
         }
     }
-}
-
-/// A host that was killed to see who learns of it.
-#[derive(Debug)]
-struct Death {
-    victim: NodeId,
-    at: Mono,
-    /// Who places first in its stead.
-    placers: BTreeSet<NodeId>,
-    others: usize,
-    /// When each other one learned of it.
-    learned: BTreeMap<NodeId, Duration>,
 }
 
 type Slot = (WorkloadName, u32);
@@ -94,7 +87,10 @@ pub(super) struct Measured {
     /// Slots that ran on a host that died, and since when they run nowhere.
     open: BTreeMap<Slot, Mono>,
     recovered: Vec<u64>,
-    deaths: Vec<Death>,
+    pub deaths: Deaths,
+    /// A partition that ended and is not overcome yet, and those that are.
+    pub measuring: Option<Measuring>,
+    reunions: Vec<Reunion>,
 }
 
 impl Measured {
@@ -118,47 +114,23 @@ impl Measured {
         Quantiles::of(self.recovered.clone())
     }
 
-    /// Milliseconds from a death until the first placer knew.
-    pub fn first_placer(&self) -> Quantiles {
-        let of = |death: &Death| -> Vec<u64> {
-            let took = |placer: &NodeId| death.learned.get(placer).map_or(u64::MAX, |d| d.as_millis() as u64);
-            death.placers.iter().map(took).collect()
-        };
-        Quantiles::of(self.deaths.iter().flat_map(of).collect())
+    /// The cut around a side is about to be taken away.
+    pub fn reunites(&mut self, cluster: &Cluster, side: BTreeSet<usize>) {
+        self.reunions.extend(self.measuring.take().map(|before| before.reunion()));
+        self.measuring = Some(Measuring::of(cluster, side));
     }
 
-    /// Whether 99 of 100 nodes knew of each death within this.
-    pub fn nearly_all(&self, ms: u64) -> Result<(), String> {
-        let limit = Duration::from_millis(ms);
-        for death in &self.deaths {
-            let knew = death.learned.values().filter(|took| **took <= limit).count();
-            if knew * 100 < death.others * 99 {
-                let at = death.at.0 / 1_000_000;
-                return Err(format!(
-                    "{knew} of {} knew of the death at {at} ms within {ms} ms",
-                    death.others
-                ));
-            }
+    /// Looks whether the sides of a partition that ended hold the same by now.
+    pub fn look(&mut self, cluster: &Cluster) {
+        if let Some(reunion) = self.measuring.as_ref().and_then(|measuring| measuring.ended(cluster)) {
+            self.measuring = None;
+            self.reunions.push(reunion);
         }
-        if self.deaths.is_empty() { Err("nobody died".into()) } else { Ok(()) }
     }
 
-    /// A host is about to be killed: notes who shall learn of it.
-    pub fn death(&mut self, cluster: &Cluster, victim: usize) {
-        let others: Vec<NodeId> =
-            cluster.up().filter(|(i, _)| *i != victim).map(|(_, host)| host.id).collect();
-        let slots: BTreeSet<Slot> =
-            cluster.hosts[victim].instances.values().map(|x| (x.workload.clone(), x.slot)).collect();
-        let first = |(workload, slot): &Slot| {
-            rank::placers(workload.as_str(), *slot, others.iter().copied(), 1).into_iter().next()
-        };
-        self.deaths.push(Death {
-            victim: cluster.hosts[victim].id,
-            at: Mono(0) + cluster.time(),
-            placers: slots.iter().filter_map(first).collect(),
-            others: others.len(),
-            learned: BTreeMap::new(),
-        });
+    /// Partitions that ended, those that are not overcome too.
+    pub fn reunions(&self) -> Vec<Reunion> {
+        self.reunions.iter().cloned().chain(self.measuring.as_ref().map(Measuring::reunion)).collect()
     }
 
     fn killed(&mut self, cluster: &Cluster, i: usize) {
@@ -193,9 +165,7 @@ impl Measured {
             }
             (EventKind::MemberDown, _, _, Some(about)) => {
                 let me = cluster.hosts[host].id;
-                if let Some(death) = self.deaths.iter_mut().rfind(|death| death.victim == about) {
-                    death.learned.entry(me).or_insert_with(|| now.since(death.at));
-                }
+                self.deaths.learned(me, about, now);
                 let alive = cluster.host_of(&about).filter(|i| cluster.hosts[*i].is_up());
                 if let Some(i) = alive
                     && self.false_deaths.len() < FALSE_DEATHS_MAX
@@ -220,6 +190,11 @@ impl Checker for Watch {
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
         let mut measured = self.0.borrow_mut();
         match event {
+            Observed::Output(Output::Sync { id, bytes }) => {
+                if let Some(measuring) = &mut measured.measuring {
+                    measuring.frame(cluster, host, *id, bytes.len());
+                }
+            }
             Observed::Output(Output::Notify(event)) => measured.event(cluster, host, event),
             Observed::Output(Output::Persist { writes, .. }) => {
                 for write in writes {

@@ -11,13 +11,16 @@
 
 mod apply;
 mod boot;
+mod deaths;
 mod expect;
 mod heal;
 mod measure;
 mod report;
+mod reunion;
 
 pub use measure::{Coverage, Quantiles};
 pub use report::{Bytes, Report};
+pub use reunion::Reunion;
 
 use crate::check::{Checker, Violation};
 use crate::cluster::Cluster;
@@ -163,15 +166,22 @@ impl Stage {
     }
 
     fn run_to(&mut self, at_ms: u64) {
-        self.cluster.run_until(Mono(0) + Duration::from_millis(at_ms));
+        let end = Mono(0) + Duration::from_millis(at_ms);
+        while self.measured.borrow().measuring.is_some() && Mono(0) + self.cluster.time() < end {
+            let next = Mono(0) + self.cluster.time() + reunion::LOOK;
+            self.cluster.run_until(next.min(end));
+            self.measured.borrow_mut().look(&self.cluster);
+        }
+        self.cluster.run_until(end);
     }
 
     /// Lets things go wrong.
     fn first_phase(&mut self, schedule: &Schedule, seed: u64) {
         let mut agenda: Vec<(u64, Agenda<'_>)> = Vec::new();
-        agenda.extend(schedule.events.iter().map(|event| (event.at_ms, Agenda::Event(event))));
+        // What is expected at the moment of an event is expected before it.
         let timed = schedule.expectations.iter().filter_map(|e| Some((e.at_ms?, Agenda::Expect(&e.that))));
         agenda.extend(timed);
+        agenda.extend(schedule.events.iter().map(|event| (event.at_ms, Agenda::Event(event))));
         if let Some(kills) = &schedule.kills {
             agenda.extend(
                 (0..kills.count).map(|k| {

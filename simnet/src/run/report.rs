@@ -2,6 +2,7 @@
 
 use super::Stage;
 use super::measure::{Coverage, Quantiles};
+use super::reunion::Reunion;
 use crate::check::Violation;
 use crate::link::Class;
 use crate::schedule::Schedule;
@@ -42,6 +43,17 @@ pub struct Report {
     pub recovery_ms: Quantiles,
     /// What nodes sent.
     pub bytes_per_node_s: Bytes,
+    /// From a death that is measured until the first placer knew.
+    #[serde(skip_serializing_if = "Quantiles::is_empty")]
+    pub first_placer_ms: Quantiles,
+    /// From such a death until 99 of 100 nodes knew.
+    #[serde(skip_serializing_if = "Quantiles::is_empty")]
+    pub nearly_all_ms: Quantiles,
+    /// How often somebody who was up was declared dead by somebody.
+    pub false_deaths: usize,
+    /// Partitions that ended, and what it took until both sides held the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reunions: Vec<Reunion>,
     /// The most memory that the process had; whoever may ask the system fills it.
     pub max_rss_mib: u64,
     /// How long the healed mesh took.
@@ -50,9 +62,6 @@ pub struct Report {
     /// Why it did not come to rest.
     #[serde(skip)]
     pub unconverged: Option<String>,
-    /// From a death until the first placer knew.
-    #[serde(skip)]
-    pub first_placer_ms: Quantiles,
     /// What happened how often.
     #[serde(skip)]
     pub coverage: Coverage,
@@ -87,10 +96,13 @@ impl Report {
             converged: false,
             recovery_ms: Quantiles::default(),
             bytes_per_node_s: Bytes::default(),
+            first_placer_ms: Quantiles::default(),
+            nearly_all_ms: Quantiles::default(),
+            false_deaths: 0,
+            reunions: Vec::new(),
             max_rss_mib: 0,
             converged_after: None,
             unconverged: Some("a node panicked".into()),
-            first_placer_ms: Quantiles::default(),
             coverage: Coverage::default(),
             story: String::new(),
         }
@@ -130,10 +142,13 @@ impl Stage {
             converged: unconverged.is_none(),
             recovery_ms: measured.recovery(),
             bytes_per_node_s: Bytes { land: per(&[Class::Lan, Class::Wan]), orbit: per(&[Class::Orbit]) },
+            first_placer_ms: measured.deaths.first_placer(),
+            nearly_all_ms: measured.deaths.nearly_all(),
+            false_deaths: measured.false_deaths.len(),
+            reunions: measured.reunions(),
             max_rss_mib: 0,
             converged_after: took,
             unconverged,
-            first_placer_ms: measured.first_placer(),
             coverage: measured.coverage.clone(),
             story: match &measured.told {
                 Some(told) => told.clone(),

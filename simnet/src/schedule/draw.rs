@@ -41,6 +41,7 @@ impl Schedule {
             links,
             hosts,
             events: draw.finished(),
+            repeats: Vec::new(),
             kills: None,
             random: None,
             expectations: Vec::new(),

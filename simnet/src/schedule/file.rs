@@ -56,12 +56,23 @@ impl Schedule {
                 }
             }
         }
+        let fits = |action: &Action| match action.hosts().into_iter().find(|name| !names.contains(*name)) {
+            Some(unknown) => Err(format!("there is no host {unknown:?}")),
+            None => sound(action),
+        };
         for (nth, event) in self.events.iter().enumerate() {
-            if let Some(unknown) = event.action.hosts().into_iter().find(|name| !names.contains(*name)) {
-                return wrong(nth, "[[event]]", "event.do", format!("there is no host {unknown:?}"));
-            }
-            if let Err(why) = sound(&event.action) {
+            if let Err(why) = fits(&event.action) {
                 return wrong(nth, "[[event]]", "event.do", why);
+            }
+        }
+        for (nth, repeat) in std::mem::take(&mut self.repeats).iter().enumerate() {
+            let events = repeat.events().and_then(|events| {
+                events.iter().try_for_each(|event| fits(&event.action))?;
+                Ok(events)
+            });
+            match events {
+                Ok(events) => self.events.extend(events),
+                Err(why) => return wrong(nth, "[[repeat]]", "repeat.do", why),
             }
         }
         self.events.sort_by_key(|event| event.at_ms);

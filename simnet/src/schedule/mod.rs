@@ -17,14 +17,17 @@ mod action;
 mod draw;
 mod file;
 mod kind;
+mod matrix;
 mod options;
 mod parts;
+mod repeat;
 
 pub use action::{Action, Deploy, Timed, WeatherLine};
 pub use file::ScenarioError;
 pub use kind::Kind;
 pub use options::FaultOptions;
 pub use parts::{Expect, Expectation, Hosts, Kills, Medium, Net};
+pub use repeat::Repeat;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +56,9 @@ pub struct Schedule {
     /// What happens.
     #[serde(default, rename = "event", skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Timed>,
+    /// What happens several times; once read, its times stand among the events.
+    #[serde(default, rename = "repeat", skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Repeat>,
     /// Hosts that are killed one after the other, and what their deaths are measured by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kills: Option<Kills>,

@@ -86,10 +86,13 @@ pub struct Net {
     pub between: Medium,
     /// What a bit takes from one site to another, in milliseconds, where no matrix says it.
     pub between_ms: u64,
-    /// A file of measured round trips between sites, in milliseconds: rows and columns
-    /// with tabs or commas between the values.
+    /// A file of measured round trips between sites, in milliseconds; see
+    /// [`Net::read_matrix`]. Its path is relative to the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matrix: Option<String>,
+    /// The least and the most that a round trip of the file counts as, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub round_trip_limits_ms: Option<(u32, u32)>,
     /// What the file says, in microseconds, row by row; whoever reads files fills it.
     #[serde(skip)]
     pub round_trip_us: Vec<u32>,
@@ -107,6 +110,7 @@ impl Default for Net {
             between: Medium::Lan,
             between_ms: 0,
             matrix: None,
+            round_trip_limits_ms: None,
             round_trip_us: Vec::new(),
             loss_ppm: None,
             gossip: true,
@@ -145,7 +149,7 @@ impl Kills {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Expectation {
-    /// When, in milliseconds; without this, at the end, after all was healed.
+    /// When, in milliseconds, before what happens at that moment; without this, at the end, after all was healed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<u64>,
     /// What.
@@ -200,9 +204,25 @@ pub enum Expect {
         /// In 99 of 100 cases.
         p99_ms: u64,
     },
-    /// Each death was known to 99 of 100 nodes within this.
+    /// A death was known to 99 of 100 nodes within this.
     NearlyAllKnew {
-        /// Milliseconds.
+        /// In the median, milliseconds.
+        p50_ms: u64,
+        /// In 99 of 100 cases.
+        p99_ms: u64,
+    },
+    /// After each partition that ended with `join`, all nodes held the same records.
+    Reunited {
+        /// Within this, in milliseconds.
+        ms: u64,
+        /// No reconciliation across took more.
+        round_trips: u32,
+        /// None took so many percent more bytes than what differed has.
+        overhead_percent: u64,
+    },
+    /// No executor was told to start anything since then.
+    NothingStartedSince {
+        /// Milliseconds of the run.
         ms: u64,
     },
     /// Nobody who was up was declared dead.

@@ -5,6 +5,7 @@
 
 mod one;
 mod read;
+mod several;
 mod shrinking;
 mod swarm;
 mod wall;
@@ -41,6 +42,12 @@ struct RunArguments {
     /// The seed; the file's own if none is given
     #[arg(long)]
     seed: Option<u64>,
+    /// Several seeds, as `0..20`: a line each, and then the worst figures of all
+    #[arg(long, value_parser = read::seeds, conflicts_with_all = ["seed", "trace"])]
+    seeds: Option<std::ops::Range<u64>>,
+    /// Of several seeds, runs at once; as many as there are processors if nothing is said
+    #[arg(long, requires = "seeds")]
+    jobs: Option<usize>,
     #[command(flatten)]
     output: Output,
 }
@@ -115,6 +122,9 @@ impl Drawn {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Run(RunArguments { file, seeds: Some(seeds), jobs, output, .. }) => {
+            several::run(&file, &seeds, jobs, output.json)
+        }
         Command::Run(a) => one::run(&a.file, a.seed, a.output.json, a.output.trace.as_deref()),
         Command::Replay(a) => one::run(&a.file, None, a.output.json, a.output.trace.as_deref()),
         Command::Swarm(a) => a.drawn.options().and_then(|options| {

@@ -1,7 +1,8 @@
-//! `simnet run` and `simnet replay`.
+//! `simnet run` and `simnet replay`: one seed of a scenario.
 
 use crate::{read, wall};
 use indicatif::{ProgressBar, ProgressStyle};
+use orbweave_simnet::run::{Quantiles, Reunion};
 use orbweave_simnet::{Report, Run};
 use std::fs;
 use std::path::Path;
@@ -36,24 +37,52 @@ fn print(report: &Report, told: bool) {
     if report.failure().is_some() && !told {
         println!("{}", report.story);
     }
-    println!(
-        "{} with seed {}: {} nodes, {:.1} s in {:.2} s, {} events",
-        report.scenario, report.seed, report.nodes, report.virtual_s, report.wall_s, report.events
-    );
-    println!("trace {}", report.trace);
-    let ms = |value: Option<u64>| value.map_or("never measured".to_owned(), |ms| format!("{ms} ms"));
-    println!("recovery: {} in the median, {} at p99", ms(report.recovery_ms.p50), ms(report.recovery_ms.p99));
-    if let (Some(p50), p99) = (report.first_placer_ms.p50, report.first_placer_ms.p99) {
-        println!("the first placer knew of a death after {p50} ms in the median, {} at p99", ms(p99));
-    }
-    println!("sent: {} bytes a node and second on land", report.bytes_per_node_s.land);
-    for violation in &report.violations {
-        println!("VIOLATION {violation}");
-    }
-    match (&report.unconverged, report.converged_after) {
-        (Some(why), _) => println!("NOT CONVERGED: {why}"),
-        (None, took) => {
-            println!("all was well {:.1} s after healing", took.unwrap_or_default().as_secs_f64())
+    println!("{}", words(report));
+}
+
+/// What a run showed, in words.
+pub fn words(report: &Report) -> String {
+    let mut lines = vec![format!(
+        "{} with seed {}: {} nodes, {:.1} s in {:.2} s, {} events, trace {}",
+        report.scenario,
+        report.seed,
+        report.nodes,
+        report.virtual_s,
+        report.wall_s,
+        report.events,
+        report.trace
+    )];
+    let mut spread = |what: &str, of: Quantiles| {
+        if let (Some(p50), Some(p99)) = (of.p50, of.p99) {
+            lines.push(format!("{what} {p50} ms in the median, {p99} ms at p99"));
         }
-    }
+    };
+    spread("recovery took", report.recovery_ms);
+    spread("the first placer knew of a death after", report.first_placer_ms);
+    spread("99 % of nodes knew of a death after", report.nearly_all_ms);
+    lines.push(format!(
+        "{} false deaths; {} bytes a node and second on land",
+        report.false_deaths, report.bytes_per_node_s.land
+    ));
+    lines.extend(report.reunions.iter().map(reunion));
+    lines.extend(report.violations.iter().map(|violation| format!("VIOLATION {violation}")));
+    lines.push(match (&report.unconverged, report.converged_after) {
+        (Some(why), _) => format!("NOT CONVERGED: {why}"),
+        (None, took) => format!("all was well {:.1} s after healing", took.unwrap_or_default().as_secs_f64()),
+    });
+    lines.join("\n")
+}
+
+fn reunion(reunion: &Reunion) -> String {
+    let took = reunion.equal_after_ms.map_or("never".to_owned(), |ms| format!("after {ms} ms"));
+    format!(
+        "a partition ended at {} ms: {} records of {} bytes differed; equal {took}, by {} reconciliations of at most {} round trips and {} bytes, {} bytes in all",
+        reunion.at_ms,
+        reunion.differing,
+        reunion.differing_bytes,
+        reunion.sessions,
+        reunion.round_trips,
+        reunion.session_bytes,
+        reunion.bytes,
+    )
 }
