@@ -8,7 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "a measurement looks at the clock")]
 
 use orbweave_model::{Hlc, MeshId, PublicKey, Signature, Wall};
-use orbweave_state::record::{Record, RecordKind};
+use orbweave_state::record::{Opener, Record, RecordKind};
 use orbweave_state::store::{Bounds, Store};
 use orbweave_state::sync::{Cursors, Opening, Session};
 use orbweave_trust::{Domain, SecretKey, SignatureCheck};
@@ -32,6 +32,8 @@ impl SignatureCheck for Believe {
         true
     }
 }
+
+impl Opener for Believe {}
 
 #[derive(Clone)]
 struct Side {

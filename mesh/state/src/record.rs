@@ -8,9 +8,10 @@ use minicbor::{Decode, Encode};
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Hash, Hlc, MeshId, PublicKey, Signature, limit};
-use orbweave_trust::{Domain, SecretKey, SignatureCheck};
+use orbweave_trust::{Domain, SecretKey, SignatureCheck, Strict};
+use std::any::Any;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The longest key of a record, in bytes.
 pub const KEY_BYTES_MAX: usize = 128;
@@ -86,14 +87,35 @@ pub enum RecordError {
     Signature(PublicKey),
 }
 
-/// A record whose signature was verified. Cloning shares its bytes.
+/// Checks the signatures of records, and may remember the records that it found in
+/// order: where many nodes run in one process, as in a simulator, they share them. What
+/// a digest names is the same bytes, so that whoever remembers decides nothing.
+pub trait Opener: SignatureCheck {
+    /// The record of this mesh with this digest, if it was opened before.
+    fn opened(&self, _mesh: MeshId, _digest: &Hash) -> Option<Record> {
+        None
+    }
+
+    /// A record of this mesh was opened.
+    fn remember(&self, _mesh: MeshId, _record: &Record) {}
+}
+
+/// Remembers nothing: a node holds each record once anyway.
+impl Opener for Strict {}
+
+/// A record whose signature was verified. Cloning shares it, with what was read of it.
 #[derive(Clone)]
-pub struct Record {
+pub struct Record(Arc<Opened>);
+
+struct Opened {
     id: RecordId,
     hlc: Hlc,
     digest: Hash,
     bytes: Arc<[u8]>,
     body: std::ops::Range<usize>,
+    identity: OnceLock<u64>,
+    /// What a reader made of the body.
+    read: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Record {
@@ -112,93 +134,137 @@ impl Record {
     }
 
     /// Reads and verifies an envelope.
-    pub fn open(bytes: &[u8], mesh: MeshId, check: &dyn SignatureCheck) -> Result<Self, RecordError> {
-        let (record, envelope) = Self::read(bytes)?;
-        record.verify(&envelope, mesh, check)
+    pub fn open(bytes: &[u8], mesh: MeshId, opener: &(impl Opener + ?Sized)) -> Result<Self, RecordError> {
+        let digest = Hash::of(bytes);
+        match opener.opened(mesh, &digest) {
+            Some(record) => Ok(record),
+            None => Sealed::read(bytes, digest)?.open(mesh, opener),
+        }
     }
 
-    /// The same for a record that is wanted. `wanted` sees it before its signature is
-    /// verified, and so must believe nothing of it but its identity and digest.
+    /// The same for a record that is wanted. `wanted` sees its identity and its digest
+    /// before its signature is verified.
     pub fn open_if(
         bytes: &[u8],
         mesh: MeshId,
-        check: &dyn SignatureCheck,
-        wanted: impl FnOnce(&Self) -> bool,
+        opener: &(impl Opener + ?Sized),
+        wanted: impl FnOnce(&RecordId, &Hash) -> bool,
     ) -> Result<Option<Self>, RecordError> {
-        let (record, envelope) = Self::read(bytes)?;
-        if wanted(&record) { record.verify(&envelope, mesh, check).map(Some) } else { Ok(None) }
-    }
-
-    fn verify(
-        self,
-        envelope: &Envelope<'_>,
-        mesh: MeshId,
-        check: &dyn SignatureCheck,
-    ) -> Result<Self, RecordError> {
-        let message = in_mesh(mesh, envelope.payload);
-        if check.check(&self.id.author, Domain::Record, &message, &envelope.signature) {
-            Ok(self)
-        } else {
-            Err(RecordError::Signature(self.id.author))
+        let digest = Hash::of(bytes);
+        if let Some(record) = opener.opened(mesh, &digest) {
+            return Ok(wanted(record.id(), &digest).then_some(record));
         }
-    }
-
-    fn read(bytes: &[u8]) -> Result<(Self, Envelope<'_>), RecordError> {
-        let envelope: Envelope = wire::decode_exact("a record", bytes, limit::RECORD_BYTES_MAX)?;
-        let payload: Payload =
-            wire::decode_open("a record's payload", envelope.payload, limit::RECORD_BYTES_MAX)?;
-        if payload.key.is_empty() || payload.key.len() > KEY_BYTES_MAX {
-            return Err(RecordError::Key(payload.key.len()));
-        }
-        // The body is a slice of `bytes`: keep where it lies instead of a copy.
-        let start = payload.body.as_ptr() as usize - bytes.as_ptr() as usize;
-        let record = Self {
-            id: RecordId { kind: payload.kind, key: payload.key.to_owned(), author: payload.author },
-            hlc: payload.hlc,
-            digest: Hash::of(bytes),
-            body: start..start + payload.body.len(),
-            bytes: Arc::from(bytes),
-        };
-        Ok((record, envelope))
+        let sealed = Sealed::read(bytes, digest)?;
+        if wanted(&sealed.id, &digest) { sealed.open(mesh, opener).map(Some) } else { Ok(None) }
     }
 
     /// Kind, key and author.
     pub fn id(&self) -> &RecordId {
-        &self.id
+        &self.0.id
     }
 
     /// When its author said so, by the author's clock.
     pub fn hlc(&self) -> Hlc {
-        self.hlc
+        self.0.hlc
     }
 
     /// BLAKE3 of the envelope.
     pub fn digest(&self) -> Hash {
-        self.digest
+        self.0.digest
     }
 
     /// The envelope as received.
     pub fn bytes(&self) -> &Arc<[u8]> {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// The statement itself.
     pub fn body(&self) -> &[u8] {
-        &self.bytes[self.body.clone()]
+        &self.0.bytes[self.0.body.clone()]
+    }
+
+    /// What a reader makes of the body, which must depend on nothing else. It is read
+    /// once and then shared, unless two readers differ in what they make of it.
+    pub fn read<T: Any + Send + Sync, E>(
+        &self,
+        reader: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<Arc<T>, E> {
+        if let Some(read) = self.0.read.get()
+            && let Ok(read) = read.clone().downcast::<T>()
+        {
+            return Ok(read);
+        }
+        let read = Arc::new(reader(self.body())?);
+        // Whoever was first is remembered.
+        let _ = self.0.read.set(read.clone());
+        Ok(read)
+    }
+
+    /// A number that stands for its identity: of two records with the same, one
+    /// supersedes the other.
+    pub(crate) fn identity(&self) -> u64 {
+        *self.0.identity.get_or_init(|| {
+            let hash = Hash::of(&wire::encode(self.id()));
+            hash.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+        })
+    }
+
+    /// Whether somebody else holds this very copy too.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Whether it takes the place of `other`, which has the same identity. The
     /// digest decides between two that one author gave the same HLC, so that
     /// every node decides alike.
     pub fn supersedes(&self, other: &Record) -> bool {
-        let newer = (self.hlc, self.digest) > (other.hlc, other.digest);
+        let newer = (self.hlc(), self.digest()) > (other.hlc(), other.digest());
         newer != plant::on(Plant::SmallerReadingWins)
+    }
+}
+
+/// An envelope that was read, and whose signature was not verified yet.
+struct Sealed<'a> {
+    bytes: &'a [u8],
+    envelope: Envelope<'a>,
+    id: RecordId,
+    hlc: Hlc,
+    digest: Hash,
+    body: std::ops::Range<usize>,
+}
+
+impl<'a> Sealed<'a> {
+    fn read(bytes: &'a [u8], digest: Hash) -> Result<Self, RecordError> {
+        let envelope: Envelope = wire::decode_exact("a record", bytes, limit::RECORD_BYTES_MAX)?;
+        let payload: Payload =
+            wire::decode_open("a record's payload", envelope.payload, limit::RECORD_BYTES_MAX)?;
+        if payload.key.is_empty() || payload.key.len() > KEY_BYTES_MAX {
+            return Err(RecordError::Key(payload.key.len()));
+        }
+        let id = RecordId { kind: payload.kind, key: payload.key.to_owned(), author: payload.author };
+        // The body is a slice of `bytes`: keep where it lies instead of a copy.
+        let start = payload.body.as_ptr() as usize - bytes.as_ptr() as usize;
+        let body = start..start + payload.body.len();
+        Ok(Self { bytes, id, hlc: payload.hlc, digest, body, envelope })
+    }
+
+    fn open(self, mesh: MeshId, opener: &(impl Opener + ?Sized)) -> Result<Record, RecordError> {
+        let Self { bytes, envelope, id, hlc, digest, body } = self;
+        let message = in_mesh(mesh, envelope.payload);
+        if !opener.check(&id.author, Domain::Record, &message, &envelope.signature) {
+            return Err(RecordError::Signature(id.author));
+        }
+        let (identity, read) = (OnceLock::new(), OnceLock::new());
+        let opened = Opened { id, hlc, digest, bytes: Arc::from(bytes), body, identity, read };
+        let record = Record(Arc::new(opened));
+        opener.remember(mesh, &record);
+        Ok(record)
     }
 }
 
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Record({:?} @{}.{})", self.id, self.hlc.wall.0, self.hlc.count)
+        write!(f, "Record({:?} @{}.{})", self.id(), self.hlc().wall.0, self.hlc().count)
     }
 }
 

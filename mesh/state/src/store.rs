@@ -11,7 +11,9 @@ use crate::record::{Record, RecordId, RecordKind};
 use index::{Entry, Index, Key};
 use minicbor::{Decode, Encode};
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, PublicKey, Wall, limit, wire};
+use orbweave_model::{Hash, PublicKey, Wall, limit};
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use view::View;
@@ -77,7 +79,7 @@ pub struct Store {
     /// arrivals says nothing about the next one's.
     number: u64,
     bounds: Bounds,
-    records: BTreeMap<RecordId, Held>,
+    records: BTreeMap<ById, u64>,
     by_author: BTreeMap<PublicKey, Share>,
     barred: BTreeSet<PublicKey>,
     index: Index,
@@ -87,10 +89,34 @@ pub struct Store {
     arrived: u64,
 }
 
+/// A record that is found by its identity.
 #[derive(Debug, Clone)]
-struct Held {
-    record: Record,
-    arrival: u64,
+struct ById(Record);
+
+impl Borrow<RecordId> for ById {
+    fn borrow(&self) -> &RecordId {
+        self.0.id()
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id() == other.0.id()
+    }
+}
+
+impl Eq for ById {}
+
+impl PartialOrd for ById {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ById {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.id().cmp(other.0.id())
+    }
 }
 
 /// What one author takes of the store.
@@ -128,7 +154,7 @@ impl Store {
         if self.barred.contains(&author) && record.id().kind != RecordKind::TRUST {
             return Merge::Barred;
         }
-        let held = self.records.get(record.id()).map(|held| &held.record);
+        let held = self.get(record.id());
         if held.is_some_and(|held| held.digest() == record.digest()) {
             return Merge::Known;
         }
@@ -162,8 +188,8 @@ impl Store {
     pub fn bar(&mut self, author: PublicKey) -> Vec<RecordId> {
         self.barred.insert(author);
         let gone: Vec<RecordId> = self
-            .records
-            .keys()
+            .iter()
+            .map(Record::id)
             .filter(|id| id.author == author && id.kind != RecordKind::TRUST)
             .cloned()
             .collect();
@@ -180,28 +206,28 @@ impl Store {
 
     /// The record of this identity.
     pub fn get(&self, id: &RecordId) -> Option<&Record> {
-        self.records.get(id).map(|held| &held.record)
+        self.records.get_key_value(id).map(|(held, _)| &held.0)
     }
 
     /// Every record of a kind, in order of key and author.
     pub fn of_kind(&self, kind: RecordKind) -> impl Iterator<Item = &Record> {
         self.records
-            .range(first_of(kind, "")..)
-            .take_while(move |(id, _)| id.kind == kind)
-            .map(|(_, held)| &held.record)
+            .range::<RecordId, _>(first_of(kind, "")..)
+            .map(|(held, _)| &held.0)
+            .take_while(move |record| record.id().kind == kind)
     }
 
     /// The records of a kind and key, one an author.
     pub fn rivals<'a>(&'a self, kind: RecordKind, key: &'a str) -> impl Iterator<Item = &'a Record> {
         self.records
-            .range(first_of(kind, key)..)
-            .take_while(move |(id, _)| id.kind == kind && id.key == key)
-            .map(|(_, held)| &held.record)
+            .range::<RecordId, _>(first_of(kind, key)..)
+            .map(|(held, _)| &held.0)
+            .take_while(move |record| record.id().kind == kind && record.id().key == key)
     }
 
     /// Every record.
     pub fn iter(&self) -> impl Iterator<Item = &Record> {
-        self.records.values().map(|held| &held.record)
+        self.records.keys().map(|held| &held.0)
     }
 
     /// How many records there are.
@@ -277,7 +303,7 @@ impl Store {
         let key = key_of(&record);
         self.arrived += 1;
         self.arrivals.insert(self.arrived, key);
-        self.index.insert(Entry { key, identity: identity(record.id()), bytes: record.bytes().clone() });
+        self.index.insert(Entry { key, identity: record.identity(), bytes: record.bytes().clone() });
         let share = self.by_author.entry(record.id().author).or_default();
         share.records += 1;
         share.bytes += record.bytes().len();
@@ -292,11 +318,11 @@ impl Store {
                 self.expiring.insert((share.end_of(&key), key));
             }
         }
-        self.records.insert(record.id().clone(), Held { record, arrival: self.arrived });
+        self.records.insert(ById(record), self.arrived);
     }
 
     fn remove(&mut self, id: &RecordId) {
-        let Some(Held { record, arrival }) = self.records.remove(id) else { return };
+        let Some((ById(record), arrival)) = self.records.remove_entry(id) else { return };
         let key = key_of(&record);
         self.arrivals.remove(&arrival);
         self.index.remove(&key);
@@ -354,11 +380,6 @@ fn life(kind: RecordKind) -> Life {
 
 fn key_of(record: &Record) -> Key {
     Key { wall: record.hlc().wall, digest: record.digest() }
-}
-
-fn identity(id: &RecordId) -> u64 {
-    let hash = Hash::of(&wire::encode(id));
-    hash.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn first_of(kind: RecordKind, key: &str) -> RecordId {

@@ -21,6 +21,7 @@
 
 mod admission;
 mod attention;
+mod body;
 pub mod claim;
 mod clock;
 pub mod event;

@@ -21,11 +21,11 @@ use orbweave_model::{
     Hash, Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit,
 };
 use orbweave_state::membership::{Membership, MembershipConfig, Timing};
-use orbweave_state::record::{Record, RecordId};
+use orbweave_state::record::{Opener, Record, RecordId};
 use orbweave_state::store::Store;
 use orbweave_state::sync::{Cursors, Session, WireVersion};
 use orbweave_trust::{
-    Authority, Certificate, CertificateError, Genesis, GenesisError, RollbackGuard, SecretKey, SignatureCheck,
+    Authority, Certificate, CertificateError, Genesis, GenesisError, RollbackGuard, SecretKey,
 };
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -67,8 +67,8 @@ pub struct NodeConfig {
     pub gossip: bool,
     /// How membership is timed.
     pub timing: Timing,
-    /// Checks signatures; a simulator may remember its results.
-    pub check: Arc<dyn SignatureCheck + Send + Sync>,
+    /// Checks signatures and opens records; a simulator may remember its results.
+    pub check: Arc<dyn Opener + Send + Sync>,
 }
 
 /// What the disk gave back.
@@ -120,7 +120,7 @@ pub struct Node {
     pub(crate) key: SecretKey,
     pub(crate) admission: Option<SecretKey>,
     pub(crate) mesh: MeshId,
-    pub(crate) check: Arc<dyn SignatureCheck + Send + Sync>,
+    pub(crate) check: Arc<dyn Opener + Send + Sync>,
     pub(crate) info: NodeInfo,
     pub(crate) speaks: WireVersion,
     pub(crate) gossip: bool,
@@ -136,13 +136,13 @@ pub struct Node {
     /// What is on its way to the disk, the newest of each identity.
     pub(crate) pending: BTreeMap<RecordId, (Hlc, Hash)>,
 
-    pub(crate) nodes: BTreeMap<NodeId, NodeInfo>,
-    pub(crate) certificates: BTreeMap<NodeId, Certificate>,
+    pub(crate) nodes: BTreeMap<NodeId, Arc<NodeInfo>>,
+    pub(crate) certificates: BTreeMap<NodeId, Arc<Certificate>>,
     pub(crate) desired: BTreeMap<WorkloadName, Desired>,
     /// Workloads whose release is not accepted here.
     pub(crate) refused: BTreeSet<WorkloadName>,
     /// Claims on at least one slot.
-    pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Claim>>,
+    pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Arc<Claim>>>,
     /// The same by holder.
     pub(crate) claimed_by: BTreeMap<NodeId, BTreeSet<WorkloadName>>,
 
@@ -262,7 +262,7 @@ impl Node {
             held_back: BTreeMap::new(),
             pending: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            certificates: BTreeMap::from([(me, certificate)]),
+            certificates: BTreeMap::from([(me, Arc::new(certificate))]),
             desired: BTreeMap::new(),
             refused: BTreeSet::new(),
             claims: BTreeMap::new(),

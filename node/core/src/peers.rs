@@ -2,11 +2,11 @@
 //! membership means for the rest of the node.
 
 use crate::attention::{SETTLE, SETTLE_RENEWED};
+use crate::body::NodeBody;
 use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::message::{Load, Message};
 use crate::node::Node;
-use crate::node_info::NodeInfo;
 use minicbor::bytes::ByteVec;
 use orbweave_model::{Mono, NodeId, limit, wire};
 use orbweave_state::membership::{self, DownCause};
@@ -14,6 +14,7 @@ use orbweave_state::record::{RecordId, RecordKind};
 use orbweave_state::sync::WireVersion;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two attempts to reach a node, doubling.
@@ -37,7 +38,7 @@ pub(crate) struct Peer {
     pub heard: Option<Mono>,
     found: BTreeSet<SocketAddr>,
     /// What its last record said, also after that expired.
-    published: Vec<SocketAddr>,
+    published: Arc<[SocketAddr]>,
     attempts: u32,
     next_dial: Option<Mono>,
 }
@@ -144,7 +145,7 @@ impl Node {
                 continue;
             }
             let mut addresses = peer.found.clone();
-            addresses.extend(&peer.published);
+            addresses.extend(&*peer.published);
             if addresses.is_empty() {
                 continue;
             }
@@ -168,7 +169,8 @@ impl Node {
         self.tick_peers();
     }
 
-    pub(crate) fn on_node_info(&mut self, node: NodeId, info: NodeInfo) {
+    pub(crate) fn on_node_info(&mut self, node: NodeId, body: &NodeBody) {
+        let info = &body.info;
         self.membership.set_known_generation(node, info.generation);
         // Our own is the one that we show at the door, whatever we published before.
         if node != self.me
@@ -179,16 +181,15 @@ impl Node {
                 &*self.check,
             )
         {
-            self.certificates.insert(node, certificate);
+            self.certificates.insert(node, body.share(certificate));
         }
-        let published = info.socket_addresses();
         let before = self.nodes.get(&node).map(|old| &old.labels);
         let (known, labels_changed) = (before.is_some(), before.is_none_or(|old| *old != info.labels));
         if node != self.me && !self.nodes.keys().any(|other| *other != self.me) {
             // The first word of others: their claims may be here before they are heard.
             self.look_around(SETTLE);
         }
-        self.nodes.insert(node, info);
+        self.nodes.insert(node, info.clone());
         if node == self.me {
             if labels_changed {
                 self.touch_all();
@@ -201,7 +202,7 @@ impl Node {
         let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
         let at = self.now.mono + head_start;
         let peer = self.peers.entry(node).or_default();
-        peer.published = published;
+        peer.published = body.addresses.clone();
         if peer.up {
             self.membership.announce(self.now.mono, node);
         } else {

@@ -1,21 +1,18 @@
 //! Records coming in, going out, and becoming visible: verified, authorised,
 //! merged, written down. What this node says itself is staged until it is durable.
 
-use crate::claim::Claim;
+use crate::body::{self, NodeBody, WorkloadBody};
 use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
-use crate::node_info::NodeInfo;
 use crate::workload::WorkloadSpec;
 use minicbor::bytes::ByteVec;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
-use orbweave_state::record::{Record, RecordId, RecordKind};
+use orbweave_state::record::{Opener, Record, RecordId, RecordKind};
 use orbweave_state::store::{Merge, NODE_RECORD_LIFE};
-use orbweave_trust::{
-    Applied, Authority, Certificate, Release, Roles, SignatureCheck, TrustError, TrustStatement,
-};
+use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, TrustError, TrustStatement};
 use std::time::Duration;
 
 /// Records from the future that are kept until their time comes.
@@ -68,7 +65,7 @@ pub(crate) fn restore(
     envelopes: &[Vec<u8>],
     mesh: MeshId,
     authority: &mut Authority,
-    check: &dyn SignatureCheck,
+    check: &dyn Opener,
 ) -> Vec<Record> {
     let mut records: Vec<Record> =
         envelopes.iter().filter_map(|bytes| Record::open(bytes, mesh, check).ok()).collect();
@@ -117,9 +114,8 @@ impl Node {
         let mut records: Vec<Record> = Vec::new();
         for bytes in envelopes {
             // What is here already need not be verified again: gossip brings many copies.
-            let unknown = |record: &Record| {
-                self.store.get(record.id()).is_none_or(|held| held.digest() != record.digest())
-            };
+            let unknown =
+                |id: &RecordId, digest: &Hash| self.store.get(id).is_none_or(|held| held.digest() != *digest);
             match Record::open_if(&bytes, self.mesh, &*self.check, unknown) {
                 Ok(Some(record)) => records.push(record),
                 Ok(None) => {}
@@ -207,9 +203,9 @@ impl Node {
                 if *key != author.to_string() {
                     return Err("a node record about another node".to_owned());
                 }
-                let info = NodeInfo::decode(record.body()).map_err(|e| e.to_string())?;
+                let body = NodeBody::of(record).map_err(|e| e.to_string())?;
                 let certificate =
-                    Certificate::verify(&info.certificate, &self.authority, self.wall(), &*self.check)
+                    Certificate::verify(&body.info.certificate, &self.authority, self.wall(), &*self.check)
                         .map_err(|e| e.to_string())?;
                 if certificate.node == node {
                     Ok(())
@@ -220,14 +216,14 @@ impl Node {
             RecordKind::CLAIM => {
                 self.known_member(node)?;
                 key.parse::<WorkloadName>().map_err(|e| e.to_string())?;
-                Claim::decode(record.body()).map(drop).map_err(|e| e.to_string())
+                body::claim(record).map(drop).map_err(|e| e.to_string())
             }
             RecordKind::WORKLOAD => {
                 if !self.authority.may(author, Roles::OPERATE, self.wall()) {
                     return Err("its author has no right to deploy here".to_owned());
                 }
                 key.parse::<WorkloadName>().map_err(|e| e.to_string())?;
-                WorkloadSpec::decode(record.body()).map(drop).map_err(|e| e.to_string())
+                WorkloadBody::of(record).map(drop).map_err(|e| e.to_string())
             }
             RecordKind::TRUST => {
                 // Named by its content and wrapped by a root: nobody can multiply it.
@@ -264,8 +260,8 @@ impl Node {
         let node = NodeId::from(*author);
         match *kind {
             RecordKind::NODE => {
-                if let Ok(info) = NodeInfo::decode(record.body()) {
-                    self.on_node_info(node, info);
+                if let Ok(body) = NodeBody::of(record) {
+                    self.on_node_info(node, &body);
                 }
             }
             RecordKind::WORKLOAD => {
@@ -274,7 +270,7 @@ impl Node {
                 }
             }
             RecordKind::CLAIM => {
-                if let (Ok(name), Ok(claim)) = (key.parse::<WorkloadName>(), Claim::decode(record.body())) {
+                if let (Ok(name), Ok(claim)) = (key.parse::<WorkloadName>(), body::claim(record)) {
                     self.on_claim(name, node, claim);
                 }
             }
@@ -397,7 +393,7 @@ impl Node {
         }
         self.authorise(&record)?;
         if record.id().kind == RecordKind::WORKLOAD {
-            let spec = WorkloadSpec::decode(record.body()).map_err(|e| e.to_string())?;
+            let spec = WorkloadBody::of(&record).map_err(|e| e.to_string())?.spec.clone();
             if !spec.deleted {
                 Release::verify(&spec.release, &self.authority, &self.guard, self.wall(), &*self.check)
                     .map_err(|e| e.to_string())?;

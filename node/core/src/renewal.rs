@@ -9,6 +9,7 @@ use crate::node::Node;
 use orbweave_model::{NodeId, PublicKey};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{Certificate, Roles};
+use std::sync::Arc;
 
 impl Node {
     /// Issues what is due, where this node may.
@@ -18,7 +19,7 @@ impl Node {
         if !self.authority.may(&issuer, Roles::ADMIT, now) {
             return;
         }
-        let due: Vec<Certificate> = self
+        let due: Vec<Arc<Certificate>> = self
             .certificates
             .values()
             .filter(|c| self.nodes.contains_key(&c.node))
@@ -80,7 +81,7 @@ impl Node {
         let newer = self.certificates.get(&self.me).is_none_or(|own| renewed.serial > own.serial);
         if renewed.node == self.me && newer {
             self.info.certificate = body.to_vec().into();
-            self.certificates.insert(self.me, renewed);
+            self.certificates.insert(self.me, renewed.into());
             self.outputs.push_back(Output::Renewed { certificate: body.to_vec() });
             self.publish_node_record();
         }

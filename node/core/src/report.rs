@@ -13,6 +13,7 @@ use orbweave_state::membership::MemberState;
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{Authority, Release};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Slots beyond those that are wanted which a report names: a claim may say any number.
@@ -161,14 +162,14 @@ impl Node {
 
     /// Every node that it has a record of, itself included.
     pub fn members(&self) -> Vec<MemberReport> {
-        let report = |(&node, info): (&NodeId, &NodeInfo)| {
+        let report = |(&node, info): (&NodeId, &Arc<NodeInfo>)| {
             let peer = self.peers.get(&node);
             let here = node == self.me;
             MemberReport {
                 node,
                 name: self.name(node),
                 state: if here { MemberState::Alive } else { self.membership.state(node) },
-                info: info.clone(),
+                info: NodeInfo::clone(info),
                 load: if here { Some(self.load_now()) } else { self.load_of(node) },
                 rtt: if here { None } else { peer.and_then(|p| p.rtt) },
                 heard: peer.and_then(|p| p.heard).map(|at| self.now.mono.since(at)),
@@ -176,6 +177,32 @@ impl Node {
             }
         };
         self.nodes.iter().map(report).collect()
+    }
+
+    /// The nodes that it has a record of.
+    pub fn known(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.keys().copied()
+    }
+
+    /// Whether it has a record of a node and sees it as alive.
+    pub fn sees_alive(&self, node: NodeId) -> bool {
+        let alive = || node == self.me || self.membership.state(node) == MemberState::Alive;
+        self.nodes.contains_key(&node) && alive()
+    }
+
+    /// Whether it knows what shall run of a workload, be it nothing.
+    pub fn wants(&self, name: &WorkloadName) -> bool {
+        self.desired.contains_key(name)
+    }
+
+    /// Whether another node knows of the same workloads, wants the same of each, and
+    /// accepts the same releases.
+    pub fn wants_the_same(&self, other: &Node) -> bool {
+        let pairs = || self.desired.iter().zip(&other.desired);
+        self.desired.len() == other.desired.len()
+            && pairs().all(|((a_name, a), (b_name, b))| {
+                (a_name, &a.spec) == (b_name, &b.spec) && a.release.is_ok() == b.release.is_ok()
+            })
     }
 
     /// The nodes that are held for dead: what they were asked is not answered any more.
@@ -189,7 +216,7 @@ impl Node {
     pub fn workloads(&self) -> Vec<WorkloadReport> {
         let report = |(name, d): (&WorkloadName, &crate::view::Desired)| WorkloadReport {
             name: name.clone(),
-            spec: d.spec.clone(),
+            spec: WorkloadSpec::clone(&d.spec),
             hlc: d.hlc,
             release: d.release.clone(),
         };

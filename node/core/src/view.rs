@@ -1,5 +1,6 @@
 //! What holds: pure functions over the records of live, authorised authors.
 
+use crate::body::WorkloadBody;
 use crate::claim::Claim;
 use crate::event::{Event, EventKind};
 use crate::node::Node;
@@ -8,11 +9,12 @@ use orbweave_model::{Hash, Hlc, NodeId, WorkloadName};
 use orbweave_scheduler::rivals::{Holding, Reconcile};
 use orbweave_state::record::RecordKind;
 use orbweave_trust::{Release, Roles};
+use std::sync::Arc;
 
 /// The specification of a workload that holds, and this node's verdict on its release.
 #[derive(Debug, Clone)]
 pub(crate) struct Desired {
-    pub spec: WorkloadSpec,
+    pub spec: Arc<WorkloadSpec>,
     pub hlc: Hlc,
     pub run_key: Hash,
     pub release: Result<Release, String>,
@@ -37,15 +39,16 @@ impl Node {
             .store
             .rivals(RecordKind::WORKLOAD, name.as_str())
             .filter(|r| self.authority.was_entrusted(&r.id().author, Roles::OPERATE))
-            .filter_map(|r| Some((WorkloadSpec::decode(r.body()).ok()?, r.hlc(), r.id().author)))
-            .max_by_key(|(spec, hlc, author)| (spec.generation, *hlc, *author));
+            .filter_map(|r| Some((WorkloadBody::of(r).ok()?, r.hlc(), r.id().author)))
+            .max_by_key(|(body, hlc, author)| (body.spec.generation, *hlc, *author));
         self.dirty.insert(name.clone());
-        let Some((spec, hlc, _)) = best else {
+        let Some((body, hlc, _)) = best else {
             self.desired.remove(name);
             self.refused.remove(name);
             self.forget_components();
             return;
         };
+        let spec = body.spec.clone();
         let known = self.desired.get(name);
         let before = known.map(|d| (d.spec.generation, d.hlc));
         let release = if spec.deleted {
@@ -60,6 +63,7 @@ impl Node {
             Release::verify(&spec.release, &self.authority, &self.guard, wall, &*self.check)
                 .map_err(|e| e.to_string())
         };
+        let release = release.map(|release| body.share(release));
         if let Ok(release) = &release {
             self.own_changed |= self.guard.note(release);
         }
@@ -70,7 +74,7 @@ impl Node {
         } else {
             self.refused.remove(name);
         }
-        let desired = Desired { run_key: spec.run_key(), spec, hlc, release };
+        let desired = Desired { run_key: body.run_key, spec, hlc, release };
         if self.desired.insert(name.clone(), desired).is_some() {
             self.forget_components();
         }
@@ -103,7 +107,7 @@ impl Node {
         self.claims.get(name).and_then(|c| c.get(&self.me)).is_some_and(|c| !c.is_empty())
     }
 
-    pub(crate) fn on_claim(&mut self, name: WorkloadName, holder: NodeId, claim: Claim) {
+    pub(crate) fn on_claim(&mut self, name: WorkloadName, holder: NodeId, claim: Arc<Claim>) {
         if claim.is_empty() {
             self.drop_claim(&name, holder);
         } else {
@@ -155,6 +159,6 @@ impl Node {
 
     /// How many slots of a workload a node holds, by its claim.
     pub(crate) fn held_by(&self, name: &WorkloadName, node: NodeId) -> u32 {
-        self.claims.get(name).and_then(|c| c.get(&node)).map_or(0, Claim::len)
+        self.claims.get(name).and_then(|c| c.get(&node)).map_or(0, |claim| claim.len())
     }
 }
