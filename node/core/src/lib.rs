@@ -35,6 +35,7 @@ mod placing;
 #[cfg(feature = "plants")]
 mod plants;
 mod records;
+mod refresh;
 mod renewal;
 pub mod report;
 mod rumours;

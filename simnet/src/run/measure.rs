@@ -4,7 +4,8 @@ use super::deaths::Deaths;
 use super::reunion::{Measuring, Reunion};
 use crate::check::{Checker, Observed};
 use crate::cluster::Cluster;
-use crate::schedule::{Kind, Schedule};
+use crate::host::Instance;
+use crate::schedule::{Expect, Kind, Schedule};
 use orbweave_core::io::Write;
 use orbweave_core::{EventKind, Output};
 use orbweave_model::{Mono, WorkloadName, wire};
@@ -76,6 +77,17 @@ impl Quantiles {
     }
 }
 
+/// A slot that ran on a host which died, until it ran again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recovery {
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// Which slot.
+    pub slot: String,
+    /// When its host died, in milliseconds of the run.
+    pub at_ms: u64,
+}
+
 type Slot = (WorkloadName, u32);
 
 #[derive(Debug, Default)]
@@ -86,17 +98,20 @@ pub(super) struct Measured {
     pub told: Option<String>,
     /// Slots that ran on a host that died, and since when they run nowhere.
     open: BTreeMap<Slot, Mono>,
-    recovered: Vec<u64>,
+    recovered: Vec<Recovery>,
     pub deaths: Deaths,
     /// A partition that ended and is not overcome yet, and those that are.
     pub measuring: Option<Measuring>,
+    /// Whether anybody wants to know of them.
+    reunions_wanted: bool,
     reunions: Vec<Reunion>,
 }
 
 impl Measured {
     pub fn of(schedule: &Schedule, tell_all: bool) -> Self {
         let told = tell_all.then(String::new);
-        let mut measured = Self { told, ..Self::default() };
+        let reunions_wanted = schedule.expectations.iter().any(|e| matches!(e.that, Expect::Reunited { .. }));
+        let mut measured = Self { told, reunions_wanted, ..Self::default() };
         let hosts = &schedule.hosts;
         let lasting = [
             (Kind::GossipOff, !schedule.links.gossip),
@@ -111,11 +126,19 @@ impl Measured {
 
     /// Milliseconds from a death until what ran there ran again.
     pub fn recovery(&self) -> Quantiles {
-        Quantiles::of(self.recovered.clone())
+        Quantiles::of(self.recovered.iter().map(|recovery| recovery.ms).collect())
+    }
+
+    /// The one that took longest.
+    pub fn slowest_recovery(&self) -> Option<Recovery> {
+        self.recovered.iter().max().cloned()
     }
 
     /// The cut around a side is about to be taken away.
     pub fn reunites(&mut self, cluster: &Cluster, side: BTreeSet<usize>) {
+        if !self.reunions_wanted {
+            return;
+        }
         self.reunions.extend(self.measuring.take().map(|before| before.reunion()));
         self.measuring = Some(Measuring::of(cluster, side));
     }
@@ -133,10 +156,15 @@ impl Measured {
         self.reunions.iter().cloned().chain(self.measuring.as_ref().map(Measuring::reunion)).collect()
     }
 
+    /// A host is about to lose its power. A slot of it that has two holders, as after a
+    /// partition, goes on at the other.
     fn killed(&mut self, cluster: &Cluster, i: usize) {
         let now = Mono(0) + cluster.time();
-        for instance in cluster.hosts[i].instances.values().filter(|instance| instance.running) {
-            let slot = (instance.workload.clone(), instance.slot);
+        let others = cluster.up().filter(|(k, _)| *k != i);
+        let elsewhere: BTreeSet<Slot> =
+            others.flat_map(|(_, host)| host.instances.values()).filter_map(running).collect();
+        let lost = cluster.hosts[i].instances.values().filter_map(running);
+        for slot in lost.filter(|slot| !elsewhere.contains(slot)) {
             self.open.entry(slot).or_insert(now);
         }
     }
@@ -160,7 +188,11 @@ impl Measured {
         match (event.kind, &event.workload, event.slot, event.about) {
             (EventKind::Started, Some(workload), Some(slot), _) => {
                 if let Some(since) = self.open.remove(&(workload.clone(), slot)) {
-                    self.recovered.push(now.since(since).as_millis() as u64);
+                    self.recovered.push(Recovery {
+                        ms: now.since(since).as_millis() as u64,
+                        slot: format!("{workload}/{slot}"),
+                        at_ms: since.0 / 1_000_000,
+                    });
                 }
             }
             (EventKind::MemberDown, _, _, Some(about)) => {
@@ -177,6 +209,10 @@ impl Measured {
             _ => {}
         }
     }
+}
+
+fn running(instance: &Instance) -> Option<Slot> {
+    instance.running.then(|| (instance.workload.clone(), instance.slot))
 }
 
 /// Shows a run to what measures it.

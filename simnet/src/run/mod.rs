@@ -18,7 +18,7 @@ mod measure;
 mod report;
 mod reunion;
 
-pub use measure::{Coverage, Quantiles};
+pub use measure::{Coverage, Quantiles, Recovery};
 pub use report::{Bytes, Report};
 pub use reunion::Reunion;
 
@@ -42,8 +42,8 @@ use std::time::Duration;
 /// in vain is offered again (10 s), and what was superseded drains. Doubled, since two
 /// of these may follow one another twice.
 pub const CONVERGE_WITHIN: Duration = Duration::from_secs(400);
-/// How often it is looked whether all is well.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether all is well, and whether it still is.
+const LOOK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
 /// All is well only if it stays so for this long.
 const STAYS: Duration = Duration::from_secs(20);
 
@@ -238,7 +238,7 @@ impl Stage {
                 Err(why) if now >= limit => return Err(why),
                 Err(_) => well_since = None,
             }
-            self.cluster.run(LOOK);
+            self.cluster.run(if well_since.is_some() { LOOK.1 } else { LOOK.0 });
         }
     }
 }

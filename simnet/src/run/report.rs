@@ -1,7 +1,7 @@
 //! What a run showed.
 
 use super::Stage;
-use super::measure::{Coverage, Quantiles};
+use super::measure::{Coverage, Quantiles, Recovery};
 use super::reunion::Reunion;
 use crate::check::Violation;
 use crate::link::Class;
@@ -51,7 +51,8 @@ pub struct Report {
     pub nearly_all_ms: Quantiles,
     /// How often somebody who was up was declared dead by somebody.
     pub false_deaths: usize,
-    /// Partitions that ended, and what it took until both sides held the same.
+    /// Partitions that ended, and what it took until both sides held the same; only where
+    /// the scenario expects something of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reunions: Vec<Reunion>,
     /// The most memory that the process had; whoever may ask the system fills it.
@@ -62,6 +63,9 @@ pub struct Report {
     /// Why it did not come to rest.
     #[serde(skip)]
     pub unconverged: Option<String>,
+    /// The recovery that took longest.
+    #[serde(skip)]
+    pub slowest_recovery: Option<Recovery>,
     /// What happened how often.
     #[serde(skip)]
     pub coverage: Coverage,
@@ -103,6 +107,7 @@ impl Report {
             max_rss_mib: 0,
             converged_after: None,
             unconverged: Some("a node panicked".into()),
+            slowest_recovery: None,
             coverage: Coverage::default(),
             story: String::new(),
         }
@@ -149,6 +154,7 @@ impl Stage {
             max_rss_mib: 0,
             converged_after: took,
             unconverged,
+            slowest_recovery: measured.slowest_recovery(),
             coverage: measured.coverage.clone(),
             story: match &measured.told {
                 Some(told) => told.clone(),

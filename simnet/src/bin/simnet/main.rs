@@ -11,7 +11,7 @@ mod swarm;
 mod wall;
 
 use clap::{Args, Parser, Subcommand};
-use orbweave_simnet::{FaultOptions, RunOptions};
+use orbweave_simnet::{FaultOptions, RunOptions, Schedule};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,8 +31,10 @@ enum Command {
     Replay(ReplayArguments),
     /// Run many seeds, each of which draws what goes wrong
     Swarm(SwarmArguments),
+    /// Print what a seed draws as a scenario
+    Draw(SeedArguments),
     /// Make a failing seed a short scenario
-    Shrink(ShrinkArguments),
+    Shrink(SeedArguments),
 }
 
 #[derive(Args)]
@@ -89,8 +91,8 @@ struct SwarmArguments {
 }
 
 #[derive(Args)]
-struct ShrinkArguments {
-    /// The failing seed
+struct SeedArguments {
+    /// The seed
     #[arg(long)]
     seed: u64,
     #[command(flatten)]
@@ -135,6 +137,10 @@ fn main() -> ExitCode {
                 shrink: a.shrink,
                 options,
             })
+        }),
+        Command::Draw(a) => a.drawn.options().map(|options| {
+            print!("{}", Schedule::draw(a.seed, options.nodes, &options.faults).to_toml());
+            true
         }),
         Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),
     };

@@ -2,7 +2,7 @@
 
 use crate::{read, wall};
 use indicatif::{ProgressBar, ProgressStyle};
-use orbweave_simnet::run::{Quantiles, Reunion};
+use orbweave_simnet::run::{Quantiles, Recovery, Reunion};
 use orbweave_simnet::{Report, Run};
 use std::fs;
 use std::path::Path;
@@ -60,6 +60,9 @@ pub fn words(report: &Report) -> String {
     spread("recovery took", report.recovery_ms);
     spread("the first placer knew of a death after", report.first_placer_ms);
     spread("99 % of nodes knew of a death after", report.nearly_all_ms);
+    lines.extend(report.slowest_recovery.iter().map(|Recovery { ms, slot, at_ms }| {
+        format!("the slowest recovery was that of {slot}, which ran nowhere for {ms} ms from {at_ms} ms on")
+    }));
     lines.push(format!(
         "{} false deaths; {} bytes a node and second on land",
         report.false_deaths, report.bytes_per_node_s.land
