@@ -6,6 +6,7 @@ use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
+use crate::refresh;
 use crate::workload::WorkloadSpec;
 use minicbor::bytes::ByteVec;
 use orbweave_model::plant::{self, Plant};

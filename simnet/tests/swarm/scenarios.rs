@@ -3,8 +3,15 @@
 use orbweave_simnet::{Report, Run, Schedule};
 use std::path::{Path, PathBuf};
 
-/// Takes minutes; run by hand: `simnet run simnet/scenarios/lan-300-failover.toml`.
-const LONG: &[&str] = &["lan-300-failover.toml"];
+/// They take minutes; run by hand: `simnet run simnet/scenarios/lan-300-failover.toml`.
+const LONG: &[&str] = &[
+    "lan-300-failover.toml",
+    "partition-14-days.toml",
+    "partition-24-hours.toml",
+    "partition-30-minutes.toml",
+    "wan-300-failover.toml",
+    "wan-300-quiet.toml",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
@@ -21,7 +28,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Schedule {
     let text = std::fs::read_to_string(path).expect("a scenario");
-    Schedule::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let mut schedule = Schedule::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if let Some(matrix) = schedule.links.matrix.clone() {
+        let measured = path.parent().expect("a folder").join(matrix);
+        let measured = std::fs::read_to_string(measured).expect("measured round trips");
+        schedule.links.read_matrix(&measured).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let sites =
+            schedule.hosts.iter().flat_map(|group| (0..group.count.unwrap_or(1)).map(|k| group.site_of(k)));
+        let last = sites.max().unwrap_or(0) as usize;
+        assert!(schedule.links.round_trip_us.len() >= (last + 1).pow(2), "{}: too few sites", path.display());
+    }
+    schedule
 }
 
 fn run(path: &Path, seed: u64) -> Report {
@@ -76,4 +93,44 @@ fn an_expectation_that_does_not_hold_is_a_violation() {
     let text = "name = \"x\"\n[[hosts]]\nname = \"node\"\ncount = 3\n[[event]]\nat-ms = 9_000\ndo = { deploy = { workload = \"app\", node = \"node-0\", replicas = 2 } }\n[[expect]]\nthat = { placed = { workload = \"app\", replicas = 3 } }\n";
     let report = Run::of(Schedule::parse(text).expect("a scenario"), 1).execute();
     assert_eq!(report.failure(), Some("expectation"), "{report:#?}");
+}
+
+/// Two nodes are apart for two minutes, and 50 of 200 records change on each side.
+fn reunion(round_trips: u32) -> Report {
+    let change = |from_ms: u32, first: u32, node: &str| {
+        format!(
+            "[[repeat]]\nfrom-ms = {from_ms}\nevery-ms = 1_000\ntimes = 50\nfirst = {first}\ndo = {{ deploy = {{ workload = \"app-{{n}}\", node = \"{node}\", replicas = 0, variable = 1 }} }}\n"
+        )
+    };
+    let text = format!(
+        "name = \"x\"\nfaults-s = 200\n[[hosts]]\nname = \"node\"\ncount = 2\n[[repeat]]\nfrom-ms = 5_000\nevery-ms = 10\ntimes = 200\ndo = {{ deploy = {{ workload = \"app-{{n}}\", node = \"node-0\", replicas = 0 }} }}\n[[event]]\nat-ms = 20_000\ndo = {{ split = [\"node-1\"] }}\n{}{}[[event]]\nat-ms = 140_000\ndo = {{ join = [\"node-1\"] }}\n[[expect]]\nthat = {{ reunited = {{ ms = 60_000, round-trips = {round_trips}, overhead-percent = 50 }} }}\n",
+        change(21_000, 0, "node-0"),
+        change(21_500, 100, "node-1"),
+    );
+    Run::of(Schedule::parse(&text).expect("a scenario"), 1).execute()
+}
+
+#[test]
+fn what_a_partition_cost_to_overcome_is_measured_and_may_be_expected() {
+    let report = reunion(4);
+    assert_eq!(report.failure(), None, "{report:#?}");
+    let [reunion] = &report.reunions[..] else { panic!("{:?}", report.reunions) };
+    assert!((100..=104).contains(&reunion.differing), "{reunion:?}");
+    assert!(
+        reunion.session_bytes * 10 > reunion.differing_bytes * 9 && reunion.round_trips >= 2.0,
+        "{reunion:?}"
+    );
+}
+
+#[test]
+fn a_reconciliation_that_takes_more_than_is_expected_is_a_violation() {
+    assert_eq!(reunion(1).failure(), Some("expectation"));
+}
+
+#[test]
+fn what_is_expected_at_the_moment_of_an_event_is_expected_before_it() {
+    let text = "name = \"x\"\n[[hosts]]\nname = \"node\"\ncount = 3\n[[event]]\nat-ms = 9_000\ndo = { crash = [\"node-2\"] }\n[[expect]]\nat-ms = 9_000\nthat = \"members-agree\"\n[[expect]]\nat-ms = 9_001\nthat = \"members-agree\"\n";
+    let report = Run::of(Schedule::parse(text).expect("a scenario"), 1).execute();
+    let at: Vec<u64> = report.violations.iter().map(|violation| violation.at_ms).collect();
+    assert_eq!(at, [9_001], "{report:#?}");
 }
