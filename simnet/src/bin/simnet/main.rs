@@ -4,6 +4,7 @@
 //! thread) and the terminal.
 
 mod one;
+mod plants;
 mod read;
 mod shrinking;
 mod swarm;
@@ -32,6 +33,8 @@ enum Command {
     Swarm(SwarmArguments),
     /// Make a failing seed a short scenario
     Shrink(ShrinkArguments),
+    /// Plant known defects into the nodes and count the seeds until each is noticed
+    Plants(plants::Arguments),
 }
 
 #[derive(Args)]
@@ -127,6 +130,7 @@ fn main() -> ExitCode {
             })
         }),
         Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),
+        Command::Plants(a) => plants::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
