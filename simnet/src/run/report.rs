@@ -50,6 +50,9 @@ pub struct Report {
     /// Why it did not come to rest.
     #[serde(skip)]
     pub unconverged: Option<String>,
+    /// When something died that ran again later, and how long that took, in milliseconds.
+    #[serde(skip)]
+    pub recoveries: Vec<(u64, u64)>,
     /// From a death until the first placer knew.
     #[serde(skip)]
     pub first_placer_ms: Quantiles,
@@ -90,6 +93,7 @@ impl Report {
             max_rss_mib: 0,
             converged_after: None,
             unconverged: Some("a node panicked".into()),
+            recoveries: Vec::new(),
             first_placer_ms: Quantiles::default(),
             coverage: Coverage::default(),
             story: String::new(),
@@ -133,6 +137,7 @@ impl Stage {
             max_rss_mib: 0,
             converged_after: took,
             unconverged,
+            recoveries: measured.recoveries(),
             first_placer_ms: measured.first_placer(),
             coverage: measured.coverage.clone(),
             story: match &measured.told {
