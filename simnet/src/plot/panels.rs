@@ -6,6 +6,7 @@ use super::recording::{From, Recording, State};
 use super::style::{SHEET, STATES, class_of, words_of};
 use crate::run::Report;
 use crate::schedule::Schedule;
+use std::collections::BTreeMap;
 use svg::node::element::path::Data;
 use svg::node::element::{Circle, Group, Line, Path, Rectangle, Style, Text, Title};
 use svg::{Document, Node};
@@ -25,6 +26,8 @@ const LANE: (f64, f64) = (3.0, 15.0);
 const NAMED_LANE: f64 = 11.0;
 /// Height of a curve of which there is nothing.
 const NOTHING: f64 = 14.0;
+/// Width of the name of a moment.
+const MOMENT: f64 = 62.0;
 /// What was sent is averaged over so many looks.
 const WINDOW: usize = 5;
 
@@ -147,12 +150,18 @@ impl Page {
         y: f64,
         height: f64,
     ) {
+        // One path a class: much shorter than a rectangle a stretch.
+        let mut paths: BTreeMap<&'static str, Data> = BTreeMap::new();
         for (at, (from, value)) in changes.iter().enumerate() {
             let until = changes.get(at + 1).map_or(self.time.end_ms, |(next, _)| *next);
-            if let Some(class) = class(*value) {
-                let (from, until) = (self.time.x(*from), self.time.x(until));
-                self.front.append(rectangle(class, from, y, tenths(until - from), height));
-            }
+            let Some(class) = class(*value) else { continue };
+            let (from, until) = (self.time.x(*from), self.time.x(until));
+            let path = paths.remove(class).unwrap_or_default().move_to((from, tenths(y)));
+            let path = path.horizontal_line_to(until).vertical_line_by(tenths(height));
+            paths.insert(class, path.horizontal_line_to(from).close());
+        }
+        for (class, data) in paths {
+            self.front.append(path(class, data));
         }
     }
 
@@ -263,7 +272,8 @@ impl Page {
         for (at, words, class) in moments {
             if let Some(at) = at.filter(|at| *at <= self.time.end_ms) {
                 self.moment("phase", at, words);
-                self.text(self.time.x(at), bottom + 31.0, class, words);
+                let x = self.time.x(at).min(WIDTH - MOMENT);
+                self.text(x, bottom + 31.0, class, words);
             }
         }
         for violation in &report.violations {
