@@ -134,7 +134,7 @@ impl Default for FaultOptions {
             refusal: 2,
             instance_fails: 3,
             stranger: 2,
-            liar: 1,
+            liar: 2,
             drift_ppm: 100,
             gossip_off: true,
             previous_version: true,

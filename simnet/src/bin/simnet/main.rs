@@ -4,6 +4,8 @@
 //! thread) and the terminal.
 
 mod one;
+mod plants;
+mod plot;
 mod read;
 mod several;
 mod shrinking;
@@ -33,6 +35,10 @@ enum Command {
     Swarm(SwarmArguments),
     /// Make a failing seed a short scenario
     Shrink(ShrinkArguments),
+    /// Run a scenario file and draw what happened
+    Plot(PlotArguments),
+    /// Plant known defects into the nodes and count the seeds until each is noticed
+    Plants(plants::Arguments),
 }
 
 #[derive(Args)]
@@ -58,6 +64,18 @@ struct ReplayArguments {
     file: PathBuf,
     #[command(flatten)]
     output: Output,
+}
+
+#[derive(Args)]
+struct PlotArguments {
+    /// The scenario, in TOML
+    file: PathBuf,
+    /// The seed; the file's own if none is given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "story.svg")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -137,6 +155,8 @@ fn main() -> ExitCode {
             })
         }),
         Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),
+        Command::Plot(a) => plot::run(&a.file, a.seed, &a.out),
+        Command::Plants(a) => plants::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
