@@ -4,7 +4,8 @@
 //! one side, though the other had it when the session began and has it still, was left
 //! out; unless it may not be taken in there: its author's key is revoked, it lies in the
 //! future, its time is nearly over, or it is the taker's own word of a life before.
-//! Sessions in which something is refused, or with somebody who lies, prove nothing.
+//! Sessions in which something is refused, or with somebody who lies, prove nothing;
+//! those of two zones, and those that are for a part of all, are not meant.
 
 use super::knowledge::Known;
 use super::reader::order;
@@ -26,6 +27,9 @@ const GIVEN_UP: Duration = Duration::from_secs(30);
 const NEARLY_OVER: Duration = Duration::from_secs(60);
 /// Of a session's number on the side that answers, these bits are the beginner's.
 const NUMBER: u64 = (1 << 40) - 1;
+
+/// What a session of all records begins with: a frame of kind 0. Others carry a part.
+const HELLO: [u8; 2] = [0x82, 0];
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -52,7 +56,14 @@ impl Checker for Reconciled {
 
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
         match event {
-            Observed::Output(Output::Sync { id, .. }) => self.sent(cluster, host, *id),
+            Observed::Output(Output::Sync { id, bytes }) => {
+                if bytes.starts_with(&HELLO) {
+                    self.begun(cluster, host, *id);
+                }
+                if let Some((session, end)) = self.of(cluster, host, *id) {
+                    session.knew[end].get_or_insert_with(|| known(cluster, host));
+                }
+            }
             Observed::Output(Output::SyncClose { id }) => {
                 if let Some((session, end)) = self.of(cluster, host, *id) {
                     session.closed[end] = true;
@@ -77,20 +88,18 @@ impl Checker for Reconciled {
 }
 
 impl Reconciled {
-    fn sent(&mut self, cluster: &Cluster, host: usize, id: SyncId) {
-        if id.ours && self.watched.is_none() && cluster.time >= self.next_at {
-            let Some(peer) = cluster.host_of(&id.peer) else { return };
-            if [host, peer].into_iter().any(|end| cluster.is_controlled(end)) {
-                return;
-            }
-            self.next_at = cluster.time + WATCH_EVERY;
-            let (ends, number) = ([host, peer], id.number & NUMBER);
-            let (knew, closed) = ([None, None], [false, false]);
-            self.watched = Some(Session { ends, number, began: cluster.time, knew, closed });
+    /// Watches a session from its beginning on, if it is the time for one.
+    fn begun(&mut self, cluster: &Cluster, host: usize, id: SyncId) {
+        let Some(peer) = cluster.host_of(&id.peer).filter(|_| id.ours) else { return };
+        let ends = [host, peer];
+        let zone = |end: usize| &cluster.hosts[end].options.zone;
+        let lies = ends.into_iter().any(|end| cluster.is_controlled(end));
+        if self.watched.is_some() || cluster.time < self.next_at || lies || zone(host) != zone(peer) {
+            return;
         }
-        if let Some((session, end)) = self.of(cluster, host, id) {
-            session.knew[end].get_or_insert_with(|| known(cluster, host));
-        }
+        self.next_at = cluster.time + WATCH_EVERY;
+        let (began, number) = (cluster.time, id.number & NUMBER);
+        self.watched = Some(Session { ends, number, began, knew: [None, None], closed: [false, false] });
     }
 
     /// The session that is watched, if it is this one, and which end of it the host is.

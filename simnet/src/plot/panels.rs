@@ -41,7 +41,7 @@ pub(super) fn draw(schedule: &Schedule, report: &Report, seen: &Recording) -> St
     page.hosts(schedule, seen);
     page.workloads(seen);
     page.sent(seen);
-    page.recoveries(report);
+    page.recoveries(report, seen);
     page.finished(schedule, report)
 }
 
@@ -209,8 +209,8 @@ impl Page {
         self.front.append(path("mean", mean));
     }
 
-    fn recoveries(&mut self, report: &Report) {
-        let most = report.recoveries.iter().map(|(_, took)| *took).max().unwrap_or(0).max(1_000);
+    fn recoveries(&mut self, report: &Report, seen: &Recording) {
+        let most = seen.recoveries.iter().map(|(_, took)| *took).max().unwrap_or(0).max(1_000);
         let legend = [("recovery", "a replica whose host died, by when that was")];
         let of = match (report.recovery_ms.p50, report.recovery_ms.p99) {
             (Some(p50), Some(p99)) => format!(
@@ -220,14 +220,14 @@ impl Page {
             ),
             _ => "Recovery: nothing that ran died and ran again".to_owned(),
         };
-        if report.recoveries.is_empty() {
+        if seen.recoveries.is_empty() {
             self.panel(&of, NOTHING, &[]);
             return;
         }
         let top = self.panel(&of, CURVE, &legend);
         let scale = Scale { bottom: top + CURVE, height: CURVE - 8.0, most };
         self.values(scale, |ms| format!("{} s", ms as f64 / 1_000.0));
-        for (died, took) in &report.recoveries {
+        for (died, took) in &seen.recoveries {
             let (x, y) = (self.time.x(*died), scale.y(*took));
             self.front.append(line("recovery", (x, scale.bottom), (x, y)));
             let words =

@@ -51,6 +51,10 @@ pub(super) struct Recording {
     pub deaths: Vec<From<String>>,
     /// Hosts that started; the first start is none.
     pub starts: Vec<From<String>>,
+    /// When a host died under a replica, and after how many milliseconds that ran again.
+    pub recoveries: Vec<From<u64>>,
+    /// Replicas whose host died, and when.
+    lost: BTreeMap<(String, u32), u64>,
     wanted: BTreeMap<String, (u64, u32)>,
     doubting: BTreeSet<usize>,
     begun: BTreeSet<usize>,
@@ -83,16 +87,26 @@ impl Checker for Recorder {
 
 impl Recording {
     fn note(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) {
-        let at = (cluster.time().as_millis() as u64, cluster.hosts[host].name.clone());
+        let (now, machine) = (cluster.time().as_millis() as u64, &cluster.hosts[host]);
         match event {
             Observed::Killed => {
                 self.doubting.remove(&host);
-                self.deaths.push(at);
+                self.deaths.push((now, machine.name.clone()));
+                for instance in machine.instances.values().filter(|instance| instance.running) {
+                    self.lost.entry((instance.workload.as_str().to_owned(), instance.slot)).or_insert(now);
+                }
             }
-            Observed::Started if !self.begun.insert(host) => self.starts.push(at),
+            Observed::Started if !self.begun.insert(host) => self.starts.push((now, machine.name.clone())),
             Observed::Output(Output::Notify(event)) => match event.kind {
                 EventKind::SelfDoubt => drop(self.doubting.insert(host)),
                 EventKind::SelfDoubtOver => drop(self.doubting.remove(&host)),
+                EventKind::Started => {
+                    if let (Some(workload), Some(slot)) = (&event.workload, event.slot)
+                        && let Some(died) = self.lost.remove(&(workload.as_str().to_owned(), slot))
+                    {
+                        self.recoveries.push((died, now - died));
+                    }
+                }
                 _ => {}
             },
             Observed::Submitted { record, .. } => {
@@ -103,6 +117,8 @@ impl Recording {
                     let wanted = (spec.generation, if spec.deleted { 0 } else { spec.replicas });
                     let newest = self.wanted.entry(record.id().key.clone()).or_default();
                     *newest = wanted.max(*newest);
+                    // From now on something else shall run.
+                    self.lost.retain(|(workload, _), _| *workload != record.id().key);
                 }
             }
             _ => {}

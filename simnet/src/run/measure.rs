@@ -86,8 +86,7 @@ pub(super) struct Measured {
     pub told: Option<String>,
     /// Slots that ran on a host that died, and since when they run nowhere.
     open: BTreeMap<Slot, Mono>,
-    /// When something died, and how long it took until it ran again, in milliseconds.
-    recovered: Vec<(u64, u64)>,
+    recovered: Vec<u64>,
     pub deaths: Deaths,
     /// A partition that ended and is not overcome yet, and those that are.
     pub measuring: Option<Measuring>,
@@ -113,12 +112,7 @@ impl Measured {
 
     /// Milliseconds from a death until what ran there ran again.
     pub fn recovery(&self) -> Quantiles {
-        Quantiles::of(self.recovered.iter().map(|(_, took)| *took).collect())
-    }
-
-    /// Each death of something that ran again later, and how long that took.
-    pub fn recoveries(&self) -> Vec<(u64, u64)> {
-        self.recovered.clone()
+        Quantiles::of(self.recovered.clone())
     }
 
     /// The cut around a side is about to be taken away.
@@ -167,7 +161,7 @@ impl Measured {
         match (event.kind, &event.workload, event.slot, event.about) {
             (EventKind::Started, Some(workload), Some(slot), _) => {
                 if let Some(since) = self.open.remove(&(workload.clone(), slot)) {
-                    self.recovered.push((since.0 / 1_000_000, now.since(since).as_millis() as u64));
+                    self.recovered.push(now.since(since).as_millis() as u64);
                 }
             }
             (EventKind::MemberDown, _, _, Some(about)) => {

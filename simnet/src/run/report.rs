@@ -62,9 +62,6 @@ pub struct Report {
     /// Why it did not come to rest.
     #[serde(skip)]
     pub unconverged: Option<String>,
-    /// When something died that ran again later, and how long that took, in milliseconds.
-    #[serde(skip)]
-    pub recoveries: Vec<(u64, u64)>,
     /// What happened how often.
     #[serde(skip)]
     pub coverage: Coverage,
@@ -106,7 +103,6 @@ impl Report {
             max_rss_mib: 0,
             converged_after: None,
             unconverged: Some("a node panicked".into()),
-            recoveries: Vec::new(),
             coverage: Coverage::default(),
             story: String::new(),
         }
@@ -153,7 +149,6 @@ impl Stage {
             max_rss_mib: 0,
             converged_after: took,
             unconverged,
-            recoveries: measured.recoveries(),
             coverage: measured.coverage.clone(),
             story: match &measured.told {
                 Some(told) => told.clone(),
