@@ -41,6 +41,7 @@ mod network;
 mod outputs;
 #[cfg(feature = "plants")]
 pub mod plants;
+pub mod plot;
 mod queue;
 pub mod run;
 pub mod schedule;

@@ -81,6 +81,7 @@ fn simplify(best: &mut Schedule, fails: &mut impl FnMut(&Schedule) -> bool) {
         |s| s.links = crate::schedule::Net { gossip: s.links.gossip, ..Default::default() },
         |s| s.hosts.iter_mut().for_each(|host| (host.drift_ppm, host.skew_ms) = (0, 0)),
         |s| s.hosts.iter_mut().for_each(|host| host.previous_version = false),
+        |s| s.hosts.iter_mut().for_each(|host| host.certified_hours_ago = None),
         |s| s.hosts.iter_mut().for_each(|host| host.labels.clear()),
     ];
     for change in plain {

@@ -324,9 +324,9 @@ impl Node {
     pub(crate) fn stage(&mut self, record: Record, promises: Vec<Promise>) {
         self.write(&record);
         self.pending.insert(record.id().clone(), (record.hlc(), record.digest()));
-        let staged = Staged { record, promises };
+        let mut staged = Staged { record, promises };
         if plant::on(Plant::PromiseBeforePersistence) {
-            return self.make_visible(staged);
+            std::mem::take(&mut staged.promises).into_iter().for_each(|promise| self.keep(promise));
         }
         self.staged.push(staged);
     }

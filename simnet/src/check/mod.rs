@@ -12,6 +12,7 @@
 //! | [`AuthorRemembers`] | others' disks and the wire: nothing that its author could forget |
 //! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
 //! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
+//! | [`Reconciled`] | reconciliations: what either side knew before, both know after |
 //! | [`Churn`] | moves, tables and bytes |
 //! | [`Liveness`] | the end: every slot has its one holder, all views are equal |
 //! | [`Readable`] | the wire: others can read it |
@@ -27,6 +28,7 @@ mod placement;
 mod promises;
 mod readable;
 mod reader;
+mod reconciled;
 mod records;
 pub mod settled;
 
@@ -40,6 +42,7 @@ pub use placement::Placement;
 pub use promises::PromisesKept;
 pub use readable::Readable;
 pub(crate) use reader::{Reader, order};
+pub use reconciled::Reconciled;
 pub use records::Records;
 pub use settled::{converged, gone, healthy, members_agree, placed};
 
@@ -139,6 +142,7 @@ pub fn always() -> Vec<Box<dyn Checker>> {
         Box::<AuthorRemembers>::default(),
         Box::<WorkKept>::default(),
         Box::<Deaths>::default(),
+        Box::<Reconciled>::default(),
         Box::<Churn>::default(),
         Box::new(Readable),
     ]

@@ -50,6 +50,9 @@ fn options(group: &Hosts, name: String) -> HostOptions {
     if !group.zone.is_empty() {
         options.zone.clone_from(&group.zone);
     }
+    if let Some(hours) = group.certified_hours_ago {
+        options.certified_ago = Duration::from_secs(u64::from(hours) * 3_600);
+    }
     if let Some(cpu_milli) = group.cpu_milli {
         options.capacity.cpu_milli = cpu_milli;
     }

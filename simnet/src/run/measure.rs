@@ -117,6 +117,7 @@ impl Measured {
             (Kind::GossipOff, !schedule.links.gossip),
             (Kind::Drift, hosts.iter().any(|host| host.drift_ppm != 0)),
             (Kind::PreviousVersion, hosts.iter().any(|host| host.previous_version)),
+            (Kind::OldCertificates, hosts.iter().any(|host| host.certified_hours_ago.is_some())),
         ];
         for (kind, _) in lasting.into_iter().filter(|(_, on)| *on) {
             measured.coverage.fault(kind);

@@ -67,6 +67,7 @@ pub struct Run {
     seed: u64,
     schedule: Schedule,
     checkers: Option<Vec<Box<dyn Checker>>>,
+    also: Vec<Box<dyn Checker>>,
     tell_all: bool,
     until_broken: bool,
 }
@@ -83,6 +84,7 @@ impl Run {
             seed,
             schedule: schedule.with_random_faults(seed),
             checkers: None,
+            also: Vec::new(),
             tell_all: false,
             until_broken: false,
         }
@@ -91,6 +93,12 @@ impl Run {
     /// Watches with these checkers, in the place of those that always watch.
     pub fn watched_by(self, checkers: Vec<Box<dyn Checker>>) -> Self {
         Self { checkers: Some(checkers), ..self }
+    }
+
+    /// Watches with this checker too.
+    pub fn watched_also_by(mut self, checker: Box<dyn Checker>) -> Self {
+        self.also.push(checker);
+        self
     }
 
     /// Keeps everything that nodes tell for the report's story.
@@ -121,11 +129,12 @@ impl Run {
     }
 
     fn run(self) -> Report {
-        let Self { seed, schedule, checkers, tell_all, until_broken } = self;
+        let Self { seed, schedule, checkers, also, tell_all, until_broken } = self;
         let mut cluster = boot::cluster(&schedule, seed);
         if let Some(checkers) = checkers {
             cluster = cluster.watched_by(checkers);
         }
+        also.into_iter().for_each(|checker| cluster.watched_also_by(checker));
         let measured = Rc::new(RefCell::new(Measured::of(&schedule, tell_all)));
         cluster.watched_also_by(Box::new(Watch(measured.clone())));
         cluster.until_broken = until_broken;

@@ -38,6 +38,9 @@ pub struct Hosts {
     /// Whether they are of the previous wire version.
     #[serde(default, skip_serializing_if = "is_false")]
     pub previous_version: bool,
+    /// How many hours ago their certificates of 90 days were issued; 24 if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_hours_ago: Option<u32>,
     /// Whether they are off until something starts them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub spare: bool,

@@ -4,6 +4,8 @@
 //! thread) and the terminal.
 
 mod one;
+mod plants;
+mod plot;
 mod read;
 mod several;
 mod shrinking;
@@ -35,6 +37,10 @@ enum Command {
     Draw(SeedArguments),
     /// Make a failing seed a short scenario
     Shrink(SeedArguments),
+    /// Run a scenario file and draw what happened
+    Plot(PlotArguments),
+    /// Plant known defects into the nodes and count the seeds until each is noticed
+    Plants(plants::Arguments),
 }
 
 #[derive(Args)]
@@ -60,6 +66,18 @@ struct ReplayArguments {
     file: PathBuf,
     #[command(flatten)]
     output: Output,
+}
+
+#[derive(Args)]
+struct PlotArguments {
+    /// The scenario, in TOML
+    file: PathBuf,
+    /// The seed; the file's own if none is given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "story.svg")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -143,6 +161,8 @@ fn main() -> ExitCode {
             true
         }),
         Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),
+        Command::Plot(a) => plot::run(&a.file, a.seed, &a.out),
+        Command::Plants(a) => plants::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
