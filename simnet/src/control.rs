@@ -19,10 +19,7 @@ impl Cluster {
     /// Starts a host that is off, and tells it of the first host of its zone.
     pub fn join(&mut self, i: usize) {
         self.start(i);
-        let zone = &self.hosts[i].options.zone;
-        if let Some(first) = self.hosts.iter().position(|host| host.options.zone == *zone) {
-            self.introduce(i, first);
-        }
+        self.introduce(i, self.zones[self.zone_of[i]][0]);
     }
 
     /// Starts a host that is off, from what its disk holds.
@@ -32,9 +29,8 @@ impl Cluster {
         }
         let address = self.address(i);
         let (time, gossip) = (self.time, self.faults.gossip.is_some());
-        let zone = &self.hosts[i].options.zone;
         // The first node of each zone lets others in, and renews their certificates.
-        let first = !self.hosts[..i].iter().any(|host| host.options.zone == *zone);
+        let first = self.zones[self.zone_of[i]][0] == i;
         let host = &mut self.hosts[i];
         host.life += 1;
         let life = u64::from(host.life);
@@ -90,9 +86,8 @@ impl Cluster {
 
     /// A host hears of a few others that are up.
     pub fn discover(&mut self, i: usize) {
-        let zone = &self.hosts[i].options.zone;
-        let mut others: Vec<usize> =
-            self.up().filter(|(k, host)| *k != i && host.options.zone == *zone).map(|(k, _)| k).collect();
+        let zone = self.zone_of[i];
+        let mut others: Vec<usize> = self.up_in(zone).map(|(k, _)| k).filter(|k| *k != i).collect();
         self.hosts[i].dice.shuffle(&mut others);
         for other in others.into_iter().take(DISCOVERED) {
             self.introduce(i, other);
@@ -139,7 +134,7 @@ impl Cluster {
 
     /// Takes one cut from one host to another away; messages pass again after the last.
     pub fn mend(&mut self, from: usize, to: usize) {
-        let queue = &mut self.queue;
+        let queue = &mut self.queues[self.zone_of[to]];
         let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
         self.links.mend(self.time, from as u32, to as u32, again);
     }
@@ -157,8 +152,10 @@ impl Cluster {
 
     /// Mends every link.
     pub fn heal(&mut self) {
-        let queue = &mut self.queue;
-        self.links.mend_all(self.time, |at, parcel| queue.put(at, Due::Arrival(parcel)));
+        let (queues, zone_of) = (&mut self.queues, &self.zone_of);
+        self.links.mend_all(self.time, |at, parcel| {
+            queues[zone_of[parcel.to as usize]].put(at, Due::Arrival(parcel));
+        });
     }
 
     /// What goes wrong on every link from now on, beyond its model.
@@ -228,6 +225,17 @@ impl Cluster {
     /// Hosts whose node lives and moves.
     pub fn up(&self) -> impl Iterator<Item = (usize, &Host)> {
         self.hosts.iter().enumerate().filter(|(_, host)| host.is_up())
+    }
+
+    /// How many zones there are: meshes side by side that know nothing of one another.
+    pub fn zones(&self) -> usize {
+        self.zones.len()
+    }
+
+    /// Hosts of a zone whose node lives and moves.
+    pub fn up_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
+        let hosts = self.zones[zone].iter().map(|i| (*i, &self.hosts[*i]));
+        hosts.filter(|(_, host)| host.is_up())
     }
 
     pub(crate) fn address(&self, i: usize) -> SocketAddr {

@@ -35,6 +35,7 @@ mod fault;
 mod gossip;
 mod host;
 pub mod link;
+mod linked;
 mod lookup;
 mod memo;
 mod network;

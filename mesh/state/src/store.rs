@@ -85,7 +85,7 @@ pub struct Store {
     index: Index,
     /// When what expires stops to hold.
     expiring: BTreeSet<(Wall, Key)>,
-    arrivals: BTreeMap<u64, Key>,
+    arrivals: BTreeMap<u64, Record>,
     arrived: u64,
 }
 
@@ -126,8 +126,8 @@ struct Share {
     bytes: usize,
     /// The wall time of its own node record.
     refreshed: Option<Wall>,
-    /// What lives with that record: claims, and kinds of a newer version.
-    dependents: BTreeSet<Key>,
+    /// What lives with that record, in order: claims, and kinds of a newer version.
+    dependents: Vec<Key>,
 }
 
 impl Share {
@@ -302,7 +302,7 @@ impl Store {
     fn insert(&mut self, record: Record) {
         let key = key_of(&record);
         self.arrived += 1;
-        self.arrivals.insert(self.arrived, key);
+        self.arrivals.insert(self.arrived, record.clone());
         self.index.insert(Entry { key, identity: record.identity(), bytes: record.bytes().clone() });
         let share = self.by_author.entry(record.id().author).or_default();
         share.records += 1;
@@ -314,7 +314,9 @@ impl Store {
                 self.refresh(record.id(), Some(key.wall));
             }
             Life::WithItsNode => {
-                share.dependents.insert(key);
+                if let Err(at) = share.dependents.binary_search(&key) {
+                    share.dependents.insert(at, key);
+                }
                 self.expiring.insert((share.end_of(&key), key));
             }
         }
@@ -336,7 +338,9 @@ impl Store {
                 self.refresh(id, None);
             }
             Life::WithItsNode => {
-                share.dependents.remove(&key);
+                if let Ok(at) = share.dependents.binary_search(&key) {
+                    share.dependents.remove(at);
+                }
                 self.expiring.remove(&(share.end_of(&key), key));
             }
         }

@@ -67,6 +67,11 @@ pub trait Checker {
     /// Something happened at a host; it has not taken effect yet if it is an output.
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String>;
 
+    /// Whether it wants to see what datagrams say, beside that they are sent.
+    fn reads_messages(&self) -> bool {
+        true
+    }
+
     /// The run is over, and everything was healed before.
     fn at_end(&mut self, _cluster: &Cluster) -> Result<(), String> {
         Ok(())
@@ -166,7 +171,9 @@ impl Cluster {
             return;
         }
         self.show(host, event);
-        if let Observed::Output(Output::Datagram { to, bytes }) = event {
+        if let Observed::Output(Output::Datagram { to, bytes }) = event
+            && self.checkers.iter().any(|checker| checker.reads_messages())
+        {
             self.show(host, &Observed::Said { to: *to, message: &Message::decode(bytes) });
         }
     }

@@ -24,11 +24,12 @@ const FALSE_DEATHS_MAX: usize = 100;
 pub struct Coverage(pub BTreeMap<String, u64>);
 
 impl Coverage {
-    pub(super) fn fault(&mut self, kind: Kind) {
+    fn fault(&mut self, kind: Kind) {
         *self.0.entry(format!("fault:{}", kind.name())).or_default() += 1;
     }
 
-    fn record(&mut self, kind: RecordKind) {
+    /// Adds what was counted of a kind of record.
+    fn records(&mut self, kind: RecordKind, count: u64) {
         let name = match kind {
             RecordKind::NODE => "node",
             RecordKind::WORKLOAD => "workload",
@@ -37,11 +38,11 @@ impl Coverage {
             RecordKind::CERTIFICATE => "certificate",
             _ => "other",
         };
-        *self.0.entry(format!("record:{name}")).or_default() += 1;
+        *self.0.entry(format!("record:{name}")).or_default() += count;
     }
 
-    fn transition(&mut self, kind: EventKind) {
-        *self.0.entry(format!("event:{kind:?}")).or_default() += 1;
+    fn transitions(&mut self, kind: EventKind, count: u64) {
+        *self.0.entry(format!("event:{kind:?}")).or_default() += count;
     }
 }
 
@@ -92,13 +93,18 @@ type Slot = (WorkloadName, u32);
 
 #[derive(Debug, Default)]
 pub(super) struct Measured {
-    pub coverage: Coverage,
+    faults: Coverage,
+    /// How often nodes told of what, and wrote records of which kind.
+    told_of: BTreeMap<EventKind, u64>,
+    written: BTreeMap<RecordKind, u64>,
     pub false_deaths: Vec<String>,
     /// Everything that nodes told, if that is wanted.
     pub told: Option<String>,
     /// Slots that ran on a host that died, and since when they run nowhere.
     open: BTreeMap<Slot, Mono>,
     recovered: Vec<Recovery>,
+    /// Hosts that said goodbye and are held for gone rightly.
+    leaving: BTreeSet<usize>,
     pub deaths: Deaths,
     /// A partition that ended and is not overcome yet, and those that are.
     pub measuring: Option<Measuring>,
@@ -120,9 +126,22 @@ impl Measured {
             (Kind::OldCertificates, hosts.iter().any(|host| host.certified_hours_ago.is_some())),
         ];
         for (kind, _) in lasting.into_iter().filter(|(_, on)| *on) {
-            measured.coverage.fault(kind);
+            measured.fault(kind);
         }
         measured
+    }
+
+    /// A fault took effect.
+    pub fn fault(&mut self, kind: Kind) {
+        self.faults.fault(kind);
+    }
+
+    /// What the run covered so far.
+    pub fn coverage(&self) -> Coverage {
+        let mut coverage = self.faults.clone();
+        self.written.iter().for_each(|(kind, count)| coverage.records(*kind, *count));
+        self.told_of.iter().for_each(|(kind, count)| coverage.transitions(*kind, *count));
+        coverage
     }
 
     /// Milliseconds from a death until what ran there ran again.
@@ -171,7 +190,7 @@ impl Measured {
     }
 
     fn event(&mut self, cluster: &Cluster, host: usize, event: &orbweave_core::Event) {
-        self.coverage.transition(event.kind);
+        *self.told_of.entry(event.kind).or_default() += 1;
         let now = Mono(0) + cluster.time();
         if let Some(told) = &mut self.told {
             let (ms, name) = (now.0 / 1_000_000, &cluster.hosts[host].name);
@@ -199,7 +218,9 @@ impl Measured {
             (EventKind::MemberDown, _, _, Some(about)) => {
                 let me = cluster.hosts[host].id;
                 self.deaths.learned(me, about, now);
-                let alive = cluster.host_of(&about).filter(|i| cluster.hosts[*i].is_up());
+                let alive = cluster
+                    .host_of(&about)
+                    .filter(|i| cluster.hosts[*i].is_up() && !self.leaving.contains(i));
                 if let Some(i) = alive
                     && self.false_deaths.len() < FALSE_DEATHS_MAX
                 {
@@ -224,6 +245,10 @@ impl Checker for Watch {
         "measured"
     }
 
+    fn reads_messages(&self) -> bool {
+        false
+    }
+
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
         let mut measured = self.0.borrow_mut();
         match event {
@@ -238,9 +263,15 @@ impl Checker for Watch {
                     if let Write::PutRecord { key, .. } = write
                         && let Ok(id) = wire::decode_open::<RecordId>("an identity", key, key.len())
                     {
-                        measured.coverage.record(id.kind);
+                        *measured.written.entry(id.kind).or_default() += 1;
                     }
                 }
+            }
+            Observed::Leaving => {
+                measured.leaving.insert(host);
+            }
+            Observed::Started => {
+                measured.leaving.remove(&host);
             }
             Observed::Killed => measured.killed(cluster, host),
             Observed::Submitted { record, .. } => {

@@ -17,10 +17,12 @@ mod heal;
 mod measure;
 mod report;
 mod reunion;
+mod stopwatch;
 
 pub use measure::{Coverage, Quantiles, Recovery};
 pub use report::{Bytes, Report};
 pub use reunion::Reunion;
+pub use stopwatch::Measurement;
 
 use crate::check::{Checker, Violation};
 use crate::cluster::Cluster;
@@ -32,6 +34,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
+use stopwatch::Stopwatch;
 
 /// How long a healed mesh may take until all is well.
 ///
@@ -44,6 +47,8 @@ use std::time::Duration;
 pub const CONVERGE_WITHIN: Duration = Duration::from_secs(400);
 /// How often it is looked whether all is well, and whether it still is.
 const LOOK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+/// A fleet of more hosts is looked at less often: a look at ten thousand takes seconds.
+const LARGE: usize = 1_000;
 /// All is well only if it stays so for this long.
 const STAYS: Duration = Duration::from_secs(20);
 
@@ -70,7 +75,11 @@ pub struct Run {
     also: Vec<Box<dyn Checker>>,
     tell_all: bool,
     until_broken: bool,
+    clock: Option<WallClock>,
 }
+
+/// Tells seconds of the world outside, for whoever measures a run; it decides nothing.
+pub type WallClock = Box<dyn Fn() -> f64>;
 
 impl Run {
     /// The run that a seed gives.
@@ -87,7 +96,13 @@ impl Run {
             also: Vec::new(),
             tell_all: false,
             until_broken: false,
+            clock: None,
         }
+    }
+
+    /// Measures by this clock how long the run takes.
+    pub fn timed_by(self, clock: WallClock) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Watches with these checkers, in the place of those that always watch.
@@ -129,16 +144,17 @@ impl Run {
     }
 
     fn run(self) -> Report {
-        let Self { seed, schedule, checkers, also, tell_all, until_broken } = self;
+        let Self { seed, schedule, checkers, also, tell_all, until_broken, clock } = self;
+        let stopwatch = Stopwatch::new(clock.unwrap_or_else(|| Box::new(|| 0.0)));
         let mut cluster = boot::cluster(&schedule, seed);
-        if let Some(checkers) = checkers {
+        if let Some(checkers) = checkers.or_else(|| (!schedule.watched).then(Vec::new)) {
             cluster = cluster.watched_by(checkers);
         }
         also.into_iter().for_each(|checker| cluster.watched_also_by(checker));
         let measured = Rc::new(RefCell::new(Measured::of(&schedule, tell_all)));
         cluster.watched_also_by(Box::new(Watch(measured.clone())));
         cluster.until_broken = until_broken;
-        let mut stage = Stage { cluster, ledger: Ledger::default(), measured, broken: Vec::new() };
+        let mut stage = Stage { cluster, ledger: Ledger::default(), measured, stopwatch, broken: Vec::new() };
         boot::start_all(&mut stage.cluster, &schedule);
         stage.first_phase(&schedule, seed);
         if stage.is_over() {
@@ -160,6 +176,7 @@ struct Stage {
     cluster: Cluster,
     ledger: Ledger,
     measured: Rc<RefCell<Measured>>,
+    stopwatch: Stopwatch,
     /// What was expected and did not hold.
     broken: Vec<Violation>,
 }
@@ -198,6 +215,9 @@ impl Stage {
                 }),
             );
         }
+        if let Some(window) = &schedule.measured {
+            agenda.extend([(window.from_ms, Agenda::Measure), (window.to_ms, Agenda::Measure)]);
+        }
         agenda.sort_by_key(|(at, _)| *at);
         let mut victims = crate::dice::Dice::new(seed).child(KILLS);
         let mut back: std::collections::VecDeque<(u64, usize)> = std::collections::VecDeque::new();
@@ -213,6 +233,7 @@ impl Stage {
             self.run_to(at);
             match item {
                 Agenda::Event(event) => self.apply(event),
+                Agenda::Measure => self.stopwatch.mark(&self.cluster),
                 Agenda::Expect(that) => self.expect_now(that),
                 Agenda::Kill(back_after) => {
                     if let Some(host) = self.kill_somebody(&mut victims) {
@@ -247,7 +268,12 @@ impl Stage {
                 Err(why) if now >= limit => return Err(why),
                 Err(_) => well_since = None,
             }
-            self.cluster.run(if well_since.is_some() { LOOK.1 } else { LOOK.0 });
+            let large = self.cluster.hosts.len() > LARGE;
+            self.cluster.run(match well_since {
+                _ if large => STAYS / 2,
+                Some(_) => LOOK.1,
+                None => LOOK.0,
+            });
         }
     }
 }
@@ -259,4 +285,6 @@ enum Agenda<'a> {
     Event(&'a crate::schedule::Timed),
     Expect(&'a crate::schedule::Expect),
     Kill(u64),
+    /// A window of measurement begins or ends.
+    Measure,
 }

@@ -1,10 +1,9 @@
 //! What a run showed.
 
-use super::Stage;
 use super::measure::{Coverage, Quantiles, Recovery};
 use super::reunion::Reunion;
+use super::{Measurement, Stage};
 use crate::check::Violation;
-use crate::link::Class;
 use crate::schedule::Schedule;
 use serde::Serialize;
 use std::time::Duration;
@@ -29,10 +28,16 @@ pub struct Report {
     pub nodes: usize,
     /// How much time passed in the run, in seconds.
     pub virtual_s: f64,
-    /// How much passed outside; whoever has a clock fills it.
+    /// How much passed outside, from the making of the hosts to the end, by the clock
+    /// that the run was given; 0 if it was given none.
     pub wall_s: f64,
+    /// How many times real time all of it was.
+    pub speed: f64,
     /// What happened: messages that arrived, timers, ends of writes and the like.
     pub events: u64,
+    /// The window that the schedule wants measured, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measurement>,
     /// The hash of every output of every node, with its time.
     pub trace: String,
     /// What was broken that must hold.
@@ -94,7 +99,9 @@ impl Report {
             nodes,
             virtual_s: 0.0,
             wall_s: 0.0,
+            speed: 0.0,
             events: 0,
+            measured: None,
             trace: String::new(),
             violations: vec![Violation { at_ms: 0, host: None, checker: "panic", words }],
             converged: false,
@@ -122,16 +129,10 @@ impl Stage {
         took: Option<Duration>,
         unconverged: Option<String>,
     ) -> Report {
-        let Self { cluster, measured, broken, .. } = self;
+        let Self { cluster, measured, broken, stopwatch, .. } = self;
         let measured = measured.borrow();
-        let virtual_s = cluster.time().as_secs_f64();
         let hosts = cluster.hosts.len();
-        let per = |classes: &[Class]| {
-            let sent = |i: usize, class: Class| cluster.meter().of(i as u32, class).bytes;
-            let all: u64 =
-                (0..hosts).flat_map(|i| classes.iter().map(move |c| (i, *c))).map(|(i, c)| sent(i, c)).sum();
-            (all as f64 / virtual_s.max(1.0) / hosts.max(1) as f64) as u64
-        };
+        let whole = stopwatch.whole(&cluster);
         let mut violations = cluster.violations().to_vec();
         violations.extend(broken);
         let failed = !violations.is_empty() || unconverged.is_some();
@@ -139,14 +140,16 @@ impl Stage {
             scenario: schedule.name,
             seed,
             nodes: hosts,
-            virtual_s,
-            wall_s: 0.0,
-            events: cluster.events(),
+            virtual_s: whole.virtual_s,
+            wall_s: whole.wall_s,
+            speed: whole.speed,
+            events: whole.events,
+            measured: stopwatch.window(),
             trace: cluster.trace().to_string(),
             violations,
             converged: unconverged.is_none(),
             recovery_ms: measured.recovery(),
-            bytes_per_node_s: Bytes { land: per(&[Class::Lan, Class::Wan]), orbit: per(&[Class::Orbit]) },
+            bytes_per_node_s: whole.bytes_per_node_s,
             first_placer_ms: measured.deaths.first_placer(),
             nearly_all_ms: measured.deaths.nearly_all(),
             false_deaths: measured.false_deaths.len(),
@@ -155,7 +158,7 @@ impl Stage {
             converged_after: took,
             unconverged,
             slowest_recovery: measured.slowest_recovery(),
-            coverage: measured.coverage.clone(),
+            coverage: measured.coverage(),
             story: match &measured.told {
                 Some(told) => told.clone(),
                 None if failed => cluster.story(STORY_LINES),

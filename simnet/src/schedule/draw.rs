@@ -46,6 +46,8 @@ impl Schedule {
             events: draw.finished(),
             repeats: Vec::new(),
             kills: None,
+            measured: None,
+            watched: true,
             random: None,
             expectations: Vec::new(),
         }

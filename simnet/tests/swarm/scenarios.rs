@@ -9,6 +9,9 @@ const LONG: &[&str] = &[
     "partition-14-days.toml",
     "partition-24-hours.toml",
     "partition-30-minutes.toml",
+    "steady-100.toml",
+    "steady-1000.toml",
+    "steady-10000.toml",
     "wan-300-failover.toml",
     "wan-300-quiet.toml",
 ];
@@ -134,4 +137,65 @@ fn what_is_expected_at_the_moment_of_an_event_is_expected_before_it() {
     let report = Run::of(Schedule::parse(text).expect("a scenario"), 1).execute();
     let at: Vec<u64> = report.violations.iter().map(|violation| violation.at_ms).collect();
     assert_eq!(at, [9_001], "{report:#?}");
+}
+
+const TWO_ZONES: &str = r#"
+name = "two-zones"
+measured = { from-ms = 20_000, to-ms = 30_000 }
+[[hosts]]
+name = "node"
+count = 6
+zones = 2
+[[hosts]]
+name = "new"
+count = 1
+zones = 2
+spare = true
+[[repeat]]
+from-ms = 8_000
+every-ms = 500
+times = 2
+do = { deploy = { workload = "app-{n}", node = "node-{n}", replicas = 2 } }
+[[event]]
+at-ms = 15_000
+do = { replace = { node = "node-4", by = "new-0" } }
+[[expect]]
+at-ms = 30_000
+that = "members-agree"
+[[expect]]
+that = { placed = { workload = "app-0", replicas = 2 } }
+[[expect]]
+that = { placed = { workload = "app-1", replicas = 2 } }
+"#;
+
+#[test]
+fn zones_stand_side_by_side_and_each_comes_to_rest_by_itself() {
+    let run = |text: &str| {
+        let began = std::cell::Cell::new(0.0);
+        let clock = move || {
+            began.set(began.get() + 2.0);
+            began.get()
+        };
+        Run::of(Schedule::parse(text).expect("a scenario"), 1).timed_by(Box::new(clock)).execute()
+    };
+    let report = run(TWO_ZONES);
+    assert_eq!(report.failure(), None, "{report:#?}\n{}", report.story);
+    // The clock is read at the beginning, at both ends of the window, and at the end.
+    let window = report.measured.expect("a window");
+    assert_eq!((window.virtual_s, window.wall_s, window.speed, report.wall_s), (10.0, 2.0, 5.0, 6.0));
+    assert!(window.events > 0 && window.events < report.events && window.bytes_per_node_s.land > 0);
+    // The same hosts in one zone see one another.
+    let together = run(&TWO_ZONES.replace("zones = 2\n", ""));
+    assert_eq!(together.failure(), None, "{together:#?}\n{}", together.story);
+    assert!(together.bytes_per_node_s.land > report.bytes_per_node_s.land);
+    assert_eq!(run(TWO_ZONES).trace, report.trace);
+}
+
+#[test]
+fn a_run_that_nobody_watches_is_the_same_run() {
+    let watched = Run::of(Schedule::parse(TWO_ZONES).expect("a scenario"), 2).execute();
+    let text = TWO_ZONES.replace("measured =", "watched = false\nmeasured =");
+    let unwatched = Run::of(Schedule::parse(&text).expect("a scenario"), 2).execute();
+    assert_eq!((watched.failure(), unwatched.failure()), (None, None));
+    assert_eq!(watched.trace, unwatched.trace);
 }
