@@ -78,7 +78,7 @@ impl Node {
                 self.outputs.push_back(Output::Datagram { to: peer, bytes });
             }
         }
-        if self.first_syncs > 0 {
+        if !again && self.first_syncs > 0 {
             self.first_syncs -= 1;
             self.sync_with(peer);
         } else if again && self.me < peer {

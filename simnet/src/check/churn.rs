@@ -160,6 +160,8 @@ impl Churn {
         let sent = |i: usize| {
             [Class::Lan, Class::Wan].iter().map(|class| cluster.meter().of(i as u32, *class).bytes).sum()
         };
+        // Each node refreshes its record every five minutes, and carries those of all others:
+        // what one sends in a minute is uneven in a large zone.
         let period = MINUTE.max(Duration::from_secs(cluster.hosts.len() as u64));
         let due = |minute: &mut Minute| now.since(minute.since) >= period;
         let last = self.minute.take_if(due);
