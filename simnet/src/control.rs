@@ -19,6 +19,10 @@ impl Cluster {
     /// Starts a host that is off, and tells it of the first host of its zone.
     pub fn join(&mut self, i: usize) {
         self.start(i);
+        if self.hosts[i].is_scheduled() {
+            // Stations call it.
+            return;
+        }
         let zone = &self.hosts[i].options.zone;
         if let Some(first) = self.hosts.iter().position(|host| host.options.zone == *zone) {
             self.introduce(i, first);
@@ -34,7 +38,8 @@ impl Cluster {
         let (time, gossip) = (self.time, self.faults.gossip.is_some());
         let zone = &self.hosts[i].options.zone;
         // The first node of each zone lets others in, and renews their certificates.
-        let first = !self.hosts[..i].iter().any(|host| host.options.zone == *zone);
+        let same = |host: &Host| host.options.zone == *zone && !host.is_scheduled();
+        let first = !self.hosts[i].is_scheduled() && !self.hosts[..i].iter().any(same);
         let host = &mut self.hosts[i];
         host.life += 1;
         let life = u64::from(host.life);
@@ -50,6 +55,7 @@ impl Cluster {
             labels: host.options.labels.clone(),
             capacity: host.options.capacity,
             addresses: vec![address],
+            plan: host.options.plan.clone(),
             version: "0.0.0".into(),
             speaks: if host.options.previous_version { WireVersion::Previous } else { WireVersion::Current },
             gossip,
@@ -90,9 +96,12 @@ impl Cluster {
 
     /// A host hears of a few others that are up.
     pub fn discover(&mut self, i: usize) {
+        if self.hosts[i].is_scheduled() {
+            return;
+        }
         let zone = &self.hosts[i].options.zone;
-        let mut others: Vec<usize> =
-            self.up().filter(|(k, host)| *k != i && host.options.zone == *zone).map(|(k, _)| k).collect();
+        let fit = |k: usize, host: &Host| k != i && host.options.zone == *zone && !host.is_scheduled();
+        let mut others: Vec<usize> = self.up().filter(|(k, host)| fit(*k, host)).map(|(k, _)| k).collect();
         self.hosts[i].dice.shuffle(&mut others);
         for other in others.into_iter().take(DISCOVERED) {
             self.introduce(i, other);
@@ -228,6 +237,16 @@ impl Cluster {
     /// Hosts whose node lives and moves.
     pub fn up(&self) -> impl Iterator<Item = (usize, &Host)> {
         self.hosts.iter().enumerate().filter(|(_, host)| host.is_up())
+    }
+
+    /// Those of them that are no satellites.
+    pub fn on_land(&self) -> impl Iterator<Item = (usize, &Host)> {
+        self.up().filter(|(_, host)| !host.is_scheduled())
+    }
+
+    /// Whether a host is on scheduled links.
+    pub fn is_satellite(&self, i: usize) -> bool {
+        self.hosts[i].is_scheduled()
     }
 
     pub(crate) fn address(&self, i: usize) -> SocketAddr {

@@ -3,6 +3,7 @@
 use crate::clock::ClockModel;
 use crate::dice::Dice;
 use crate::disk::Disk;
+use orbweave_core::link_plan::LinkPlan;
 use orbweave_core::{Event, Input, Node};
 use orbweave_model::{Hash, InstanceId, Labels, Mono, NodeId, Now, Resources, WorkloadName};
 use orbweave_trust::SecretKey;
@@ -29,6 +30,8 @@ pub struct HostOptions {
     pub broken: bool,
     /// How long before the beginning its certificate of 90 days was issued.
     pub certified_ago: Duration,
+    /// Its orbit, or its place on the ground.
+    pub plan: Option<LinkPlan>,
     /// Whether it speaks the wire of the version before.
     pub previous_version: bool,
 }
@@ -44,6 +47,7 @@ impl Default for HostOptions {
             zone: "zone".into(),
             broken: false,
             certified_ago: Duration::from_secs(24 * 3_600),
+            plan: None,
             previous_version: false,
         }
     }
@@ -146,6 +150,11 @@ impl Host {
             backlog: VecDeque::new(),
             submitted: BTreeMap::new(),
         }
+    }
+
+    /// Whether it is on scheduled links.
+    pub fn is_scheduled(&self) -> bool {
+        self.options.plan.as_ref().is_some_and(LinkPlan::is_scheduled)
     }
 
     /// Whether its node lives and moves.

@@ -130,7 +130,14 @@ fn hosts(best: &mut Schedule, fails: &mut impl FnMut(&Schedule) -> bool) {
 /// One entry a host.
 fn expand(schedule: &mut Schedule) {
     let split = |group: &Hosts| -> Vec<Hosts> {
-        let one = |(k, name)| Hosts { name, count: None, site: group.site_of(k), spread: 0, ..group.clone() };
+        let one = |(k, name)| Hosts {
+            name,
+            count: None,
+            site: group.site_of(k),
+            spread: 0,
+            number: group.number + k,
+            ..group.clone()
+        };
         (0..).zip(group.names()).map(one).collect()
     };
     schedule.hosts = schedule.hosts.iter().flat_map(split).collect();

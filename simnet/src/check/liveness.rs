@@ -38,7 +38,7 @@ impl Checker for Liveness {
 pub fn whole(cluster: &Cluster) -> Result<(), String> {
     members_agree(cluster)?;
     converged(cluster)?;
-    let Some((first, _)) = cluster.up().next() else { return Ok(()) };
+    let Some((first, _)) = cluster.on_land().next() else { return Ok(()) };
     let Some(node) = cluster.hosts[first].up() else { return Ok(()) };
     let mut names: BTreeSet<WorkloadName> = node.workloads().into_iter().map(|w| w.name).collect();
     let instances = cluster.up().flat_map(|(_, host)| host.instances.values());
@@ -72,7 +72,7 @@ pub fn whole(cluster: &Cluster) -> Result<(), String> {
 /// The holder of each slot, if all views name the same one, which runs.
 fn agreed(cluster: &Cluster, name: &WorkloadName) -> Result<BTreeMap<u32, NodeId>, String> {
     let mut agreed: Option<(&str, BTreeMap<u32, NodeId>)> = None;
-    for (_, host) in cluster.up() {
+    for (_, host) in cluster.on_land() {
         let Some(node) = host.up() else { continue };
         let mut holders: BTreeMap<u32, NodeId> = BTreeMap::new();
         for report in node.slots(name) {
@@ -129,7 +129,9 @@ fn would_admit(cluster: &Cluster, host: &Host, spec: &WorkloadSpec) -> bool {
     let needs = slots.iter().filter_map(|(name, _)| specs.get(*name)).map(|spec| place(&spec.need));
     let used = needs.fold(Resources::default(), |sum, need| sum.plus(&need));
     let lies = cluster.host_of(&host.id).is_some_and(|i| cluster.is_controlled(i));
-    !host.options.broken
+    // A satellite takes something only in its contact.
+    !host.is_scheduled()
+        && !host.options.broken
         && !lies
         && spec.requires.matches(&host.options.labels)
         && host.options.capacity.minus(&used).fits(&place(&spec.need))

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// minutes to hear of it, and of 20 nodes one has always just done so.
 pub fn converged(cluster: &Cluster) -> Result<(), String> {
     let mut first: Option<(&str, &Node, Vec<Hash>)> = None;
-    for (_, host) in cluster.up() {
+    for (_, host) in cluster.on_land() {
         let Some(node) = host.up() else { continue };
         let all: Vec<Hash> = node.records().map(essence).collect();
         match &first {
@@ -48,10 +48,10 @@ fn lacked<'a>(node: &'a Node, among: &[Hash]) -> Option<&'a Record> {
 /// Every node that is up sees every other that is up, and nobody else, as alive.
 pub fn members_agree(cluster: &Cluster) -> Result<(), String> {
     use orbweave_state::membership::MemberState;
-    for (_, host) in cluster.up() {
+    for (_, host) in cluster.on_land() {
         let Some(node) = host.up() else { continue };
         let seen: BTreeMap<NodeId, MemberState> = node.members().iter().map(|m| (m.node, m.state)).collect();
-        for other in &cluster.hosts {
+        for other in cluster.hosts.iter().filter(|other| !other.is_scheduled()) {
             let alive = seen.get(&other.id) == Some(&MemberState::Alive);
             if alive != other.is_up() {
                 return Err(format!("{} sees {} as {:?}", host.name, other.name, seen.get(&other.id)));
@@ -66,7 +66,7 @@ pub fn members_agree(cluster: &Cluster) -> Result<(), String> {
 pub fn placed(cluster: &Cluster, workload: &str, replicas: u32) -> Result<(), String> {
     let name: WorkloadName = workload.parse().map_err(|e| format!("{e}"))?;
     let mut agreed: Option<Vec<Holding>> = None;
-    for (_, host) in cluster.up() {
+    for (_, host) in cluster.on_land() {
         let Some(node) = host.up() else { continue };
         let mut holders = Vec::new();
         for report in node.slots(&name) {

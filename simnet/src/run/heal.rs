@@ -65,11 +65,11 @@ impl Stage {
     /// Nodes agree on who is there, hold the same records, and run what they should.
     pub fn all_is_well(&self) -> Result<(), String> {
         let cluster = &self.cluster;
-        let Some((first, node)) = cluster.up().find_map(|(_, host)| Some((host, host.up()?))) else {
+        let Some((first, node)) = cluster.on_land().find_map(|(_, host)| Some((host, host.up()?))) else {
             return Err("no node is up".into());
         };
         let workloads = node.workloads();
-        for (_, host) in cluster.up() {
+        for (_, host) in cluster.on_land() {
             let Some(other) = host.up() else { continue };
             let theirs = other.workloads();
             let same = theirs.len() == workloads.len()

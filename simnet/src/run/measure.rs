@@ -2,6 +2,7 @@
 
 use super::deaths::Deaths;
 use super::reunion::{Measuring, Reunion};
+use super::sky::InContact;
 use crate::check::{Checker, Observed};
 use crate::cluster::Cluster;
 use crate::schedule::{Kind, Schedule};
@@ -91,6 +92,7 @@ pub(super) struct Measured {
     /// A partition that ended and is not overcome yet, and those that are.
     pub measuring: Option<Measuring>,
     reunions: Vec<Reunion>,
+    pub in_contact: InContact,
 }
 
 impl Measured {
@@ -143,6 +145,7 @@ impl Measured {
 
     fn event(&mut self, cluster: &Cluster, host: usize, event: &orbweave_core::Event) {
         self.coverage.transition(event.kind);
+        self.in_contact.observe(cluster, host, event.kind);
         let now = Mono(0) + cluster.time();
         if let Some(told) = &mut self.told {
             let (ms, name) = (now.0 / 1_000_000, &cluster.hosts[host].name);
@@ -205,7 +208,10 @@ impl Checker for Watch {
                     }
                 }
             }
-            Observed::Killed => measured.killed(cluster, host),
+            Observed::Killed => {
+                measured.killed(cluster, host);
+                measured.in_contact.killed(cluster, host);
+            }
             Observed::Submitted { record, .. } => {
                 // Whatever was to run before: from now on something else shall.
                 if let Some(id) = cluster.read(record).as_ref().map(Record::id) {

@@ -17,6 +17,7 @@ mod heal;
 mod measure;
 mod report;
 mod reunion;
+mod sky;
 
 pub use measure::{Coverage, Quantiles};
 pub use report::{Bytes, Report};
@@ -102,6 +103,13 @@ impl Run {
     /// again and again whether it fails.
     pub fn until_broken(self) -> Self {
         Self { until_broken: true, ..self }
+    }
+
+    /// Its hosts, started, for whoever lets time pass by hand.
+    pub fn into_cluster(self) -> Cluster {
+        let mut cluster = boot::cluster(&self.schedule, self.seed);
+        boot::start_all(&mut cluster, &self.schedule);
+        cluster
     }
 
     /// What will happen.

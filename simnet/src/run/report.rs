@@ -1,11 +1,13 @@
 //! What a run showed.
 
 use super::Stage;
-use super::measure::{Coverage, Quantiles};
+use super::measure::{Coverage, Measured, Quantiles};
 use super::reunion::Reunion;
 use crate::check::Violation;
+use crate::cluster::Cluster;
 use crate::link::Class;
 use crate::schedule::Schedule;
+use orbweave_model::Mono;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -14,8 +16,10 @@ use std::time::Duration;
 pub struct Bytes {
     /// Over links on land.
     pub land: u64,
-    /// Over links with a satellite at an end.
+    /// Over links with a satellite at an end: what both ends sent, a satellite and second.
     pub orbit: u64,
+    /// The same, a second in which the satellite has a link.
+    pub orbit_in_contact: u64,
 }
 
 /// What a run showed. Its JSON is one line.
@@ -109,6 +113,17 @@ impl Report {
     }
 }
 
+/// What was sent over satellites' links, by both ends: a satellite and second, and a second
+/// of contact. Without satellites, a host and second, and nothing.
+pub(super) fn orbit_bytes(cluster: &Cluster, measured: &Measured) -> (u64, u64) {
+    let bytes: u64 = (0..cluster.hosts.len()).map(|i| cluster.meter().of(i as u32, Class::Orbit).bytes).sum();
+    let satellites = cluster.hosts.iter().filter(|host| host.is_scheduled()).count() as u64;
+    let ends = if satellites > 0 { satellites } else { cluster.hosts.len() as u64 };
+    let seconds = cluster.time().as_secs().max(1);
+    let contact = measured.in_contact.total(Mono(0) + cluster.time()).as_secs();
+    (bytes / seconds / ends.max(1), bytes.checked_div(contact).unwrap_or(0))
+}
+
 impl Stage {
     pub(super) fn report(
         self,
@@ -121,11 +136,17 @@ impl Stage {
         let measured = measured.borrow();
         let virtual_s = cluster.time().as_secs_f64();
         let hosts = cluster.hosts.len();
-        let per = |classes: &[Class]| {
-            let sent = |i: usize, class: Class| cluster.meter().of(i as u32, class).bytes;
-            let all: u64 =
-                (0..hosts).flat_map(|i| classes.iter().map(move |c| (i, *c))).map(|(i, c)| sent(i, c)).sum();
-            (all as f64 / virtual_s.max(1.0) / hosts.max(1) as f64) as u64
+        let sent = |classes: &[Class]| -> u64 {
+            let all = (0..hosts).flat_map(|i| classes.iter().map(move |c| (i, *c)));
+            all.map(|(i, class)| cluster.meter().of(i as u32, class).bytes).sum()
+        };
+        let per = |bytes: u64, seconds: f64| (bytes as f64 / seconds.max(1.0)) as u64;
+        let satellites = cluster.hosts.iter().filter(|host| host.is_scheduled()).count();
+        let (orbit, orbit_in_contact) = orbit_bytes(&cluster, &measured);
+        let bytes_per_node_s = Bytes {
+            land: per(sent(&[Class::Lan, Class::Wan]), virtual_s * (hosts - satellites).max(1) as f64),
+            orbit,
+            orbit_in_contact,
         };
         let mut violations = cluster.violations().to_vec();
         violations.extend(broken);
@@ -141,7 +162,7 @@ impl Stage {
             violations,
             converged: unconverged.is_none(),
             recovery_ms: measured.recovery(),
-            bytes_per_node_s: Bytes { land: per(&[Class::Lan, Class::Wan]), orbit: per(&[Class::Orbit]) },
+            bytes_per_node_s,
             first_placer_ms: measured.deaths.first_placer(),
             nearly_all_ms: measured.deaths.nearly_all(),
             false_deaths: measured.false_deaths.len(),

@@ -4,7 +4,7 @@ use orbweave_simnet::{Report, Run, Schedule};
 use std::path::{Path, PathBuf};
 
 /// Takes minutes; run by hand: `simnet run simnet/scenarios/lan-300-failover.toml`.
-const LONG: &[&str] = &["lan-300-failover.toml"];
+const LONG: &[&str] = &["lan-300-failover.toml", "starlink-shell.toml"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
@@ -21,7 +21,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Schedule {
     let text = std::fs::read_to_string(path).expect("a scenario");
-    Schedule::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let schedule = Schedule::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let folder = path.parent().expect("a folder");
+    let load = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("{name}: {e}"));
+    schedule.load(load).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn run(path: &Path, seed: u64) -> Report {
