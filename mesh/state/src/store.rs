@@ -11,7 +11,7 @@ use crate::record::{Record, RecordId, RecordKind};
 use index::{Entry, Index, Key};
 use minicbor::{Decode, Encode};
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, PublicKey, Wall, limit};
+use orbweave_model::{Hash, PublicKey, Wall, limit, wire};
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

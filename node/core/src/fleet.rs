@@ -158,7 +158,7 @@ impl Node {
             self.stand(node);
         }
         for peer in dial {
-            let addresses = self.nodes.get(&peer).map(NodeInfo::socket_addresses).unwrap_or_default();
+            let addresses = self.nodes.get(&peer).map(|info| info.socket_addresses()).unwrap_or_default();
             self.outputs.push_back(Output::Dial { peer, addresses });
         }
     }
