@@ -104,8 +104,8 @@ impl Node {
         // What was watched since an older word of it counts on; nothing else does.
         let silence = match before {
             Some(craft) if craft.silence.heard() >= heard => craft.silence,
-            Some(_) => Silence::new(heard, Wall(0)),
-            None => Silence::new(heard, since),
+            // News may be old: nobody watched for what it owes since then.
+            _ => Silence::new(heard, since),
         };
         self.fleet.crafts.insert(node, Craft { chart, silence, standing });
         self.stand(node);

@@ -19,8 +19,8 @@ use std::time::Duration;
 pub const SAMPLE: Duration = REALLOCATION;
 /// A node on scheduled links says anew that it lives at its first contact after this.
 pub const NEWS_AFTER: Duration = Duration::from_secs(20 * 60);
-/// What a contact brought is known everywhere after this.
-pub const TRAVEL: Duration = Duration::from_secs(60);
+/// What a contact brought is known everywhere after this: ten rounds of reconciliation.
+pub const TRAVEL: Duration = Duration::from_secs(5 * 60);
 /// In reach for so long without news: overdue.
 pub const OVERDUE_AFTER: Duration = Duration::from_secs(3 * 60);
 /// In reach for so long without news: dead. Two to four passes in a low orbit.
@@ -133,7 +133,7 @@ mod tests {
         }
 
         #[test]
-        fn nobody_is_overdue_before_it_owes_news(windows in windows(), now_s in 0..1_380_u64) {
+        fn nobody_is_overdue_before_it_owes_news(windows in windows(), now_s in 0..1_660_u64) {
             let now = BEGIN + Duration::from_secs(now_s);
             prop_assert_eq!(judge(BEGIN, now, |at| within(&windows, at)), Standing::Well);
         }
