@@ -50,11 +50,10 @@ pub fn members_agree(cluster: &Cluster) -> Result<(), String> {
     use orbweave_state::membership::MemberState;
     for (_, host) in cluster.on_land() {
         let Some(node) = host.up() else { continue };
-        let seen: BTreeMap<NodeId, MemberState> = node.members().iter().map(|m| (m.node, m.state)).collect();
         for other in cluster.hosts.iter().filter(|other| !other.is_scheduled()) {
-            let alive = seen.get(&other.id) == Some(&MemberState::Alive);
-            if alive != other.is_up() {
-                return Err(format!("{} sees {} as {:?}", host.name, other.name, seen.get(&other.id)));
+            let seen = node.member_state(other.id);
+            if (seen == MemberState::Alive) != other.is_up() {
+                return Err(format!("{} sees {} as {seen:?}", host.name, other.name));
             }
         }
     }

@@ -126,8 +126,8 @@ fn the_contact_plan_is_as_it_always_was() {
         lives_ms: Some(604_800_000),
     };
     let elements = Orbit::Elements {
-        line1: "1 25544U 98067A   24350.52040184  .00017030  00000+0  30074-3 0  9992".into(),
-        line2: "2 25544  51.6388 155.7012 0006987 324.1440 178.4520 15.50194158486664".into(),
+        line1: "1 25544U 98067A   24350.52040184  .00017030  00000+0  30074-3 0  9995".into(),
+        line2: "2 25544  51.6388 155.7012 0006987 324.1440 178.4520 15.50194158486668".into(),
     };
     let walker = Orbit::Walker(WalkerSlot {
         star: false,
