@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+/// Byte strings that are shorter are no record: a signature alone takes most of it.
+pub(crate) const RECORD_BYTES_MIN: usize = 100;
+
 /// One item's head, and its bytes if it is a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {

@@ -23,8 +23,7 @@ impl Cluster {
             // Stations call it.
             return;
         }
-        let zone = &self.hosts[i].options.zone;
-        if let Some(first) = self.hosts.iter().position(|host| host.options.zone == *zone) {
+        if let Some(first) = self.first_of(self.zone_of[i]) {
             self.introduce(i, first);
         }
     }
@@ -36,10 +35,8 @@ impl Cluster {
         }
         let address = self.address(i);
         let (time, gossip) = (self.time, self.faults.gossip.is_some());
-        let zone = &self.hosts[i].options.zone;
         // The first node of each zone lets others in, and renews their certificates.
-        let same = |host: &Host| host.options.zone == *zone && !host.is_scheduled();
-        let first = !self.hosts[i].is_scheduled() && !self.hosts[..i].iter().any(same);
+        let first = self.first_of(self.zone_of[i]) == Some(i);
         let host = &mut self.hosts[i];
         host.life += 1;
         let life = u64::from(host.life);
@@ -99,9 +96,8 @@ impl Cluster {
         if self.hosts[i].is_scheduled() {
             return;
         }
-        let zone = &self.hosts[i].options.zone;
-        let fit = |k: usize, host: &Host| k != i && host.options.zone == *zone && !host.is_scheduled();
-        let mut others: Vec<usize> = self.up().filter(|(k, host)| fit(*k, host)).map(|(k, _)| k).collect();
+        let zone = self.zone_of[i];
+        let mut others: Vec<usize> = self.on_land_in(zone).map(|(k, _)| k).filter(|k| *k != i).collect();
         self.hosts[i].dice.shuffle(&mut others);
         for other in others.into_iter().take(DISCOVERED) {
             self.introduce(i, other);
@@ -148,7 +144,7 @@ impl Cluster {
 
     /// Takes one cut from one host to another away; messages pass again after the last.
     pub fn mend(&mut self, from: usize, to: usize) {
-        let queue = &mut self.queue;
+        let queue = &mut self.queues[self.zone_of[to]];
         let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
         self.links.mend(self.time, from as u32, to as u32, again);
     }
@@ -166,8 +162,10 @@ impl Cluster {
 
     /// Mends every link.
     pub fn heal(&mut self) {
-        let queue = &mut self.queue;
-        self.links.mend_all(self.time, |at, parcel| queue.put(at, Due::Arrival(parcel)));
+        let (queues, zone_of) = (&mut self.queues, &self.zone_of);
+        self.links.mend_all(self.time, |at, parcel| {
+            queues[zone_of[parcel.to as usize]].put(at, Due::Arrival(parcel));
+        });
     }
 
     /// What goes wrong on every link from now on, beyond its model.
@@ -239,14 +237,30 @@ impl Cluster {
         self.hosts.iter().enumerate().filter(|(_, host)| host.is_up())
     }
 
-    /// Those of them that are no satellites.
-    pub fn on_land(&self) -> impl Iterator<Item = (usize, &Host)> {
-        self.up().filter(|(_, host)| !host.is_scheduled())
-    }
-
     /// Whether a host is on scheduled links.
     pub fn is_satellite(&self, i: usize) -> bool {
         self.hosts[i].is_scheduled()
+    }
+
+    /// How many zones there are: meshes side by side that know nothing of one another.
+    pub fn zones(&self) -> usize {
+        self.zones.len()
+    }
+
+    /// Hosts of a zone whose node lives and moves.
+    pub fn up_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
+        let hosts = self.zones[zone].iter().map(|i| (*i, &self.hosts[*i]));
+        hosts.filter(|(_, host)| host.is_up())
+    }
+
+    /// Those of them that are no satellites.
+    pub fn on_land_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
+        self.up_in(zone).filter(|(_, host)| !host.is_scheduled())
+    }
+
+    /// The first host of a zone that is no satellite.
+    fn first_of(&self, zone: usize) -> Option<usize> {
+        self.zones[zone].iter().copied().find(|i| !self.hosts[*i].is_scheduled())
     }
 
     pub(crate) fn address(&self, i: usize) -> SocketAddr {

@@ -77,6 +77,12 @@ impl Gossip {
         first.then(|| message.bytes.clone())
     }
 
+    /// Whether a host has seen a message; one that is forgotten, nobody takes any more.
+    pub fn has_seen(&self, id: u64, host: u32) -> bool {
+        let word = |message: &Message| message.seen.get(host as usize / 64).copied();
+        self.messages.get(&id).and_then(word).is_none_or(|word| word & (1 << (host % 64)) != 0)
+    }
+
     /// How many bytes a message has.
     pub fn size(&self, id: u64) -> u32 {
         self.messages.get(&id).map_or(0, |m| u32::try_from(m.bytes.len()).unwrap_or(u32::MAX))

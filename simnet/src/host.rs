@@ -3,6 +3,7 @@
 use crate::clock::ClockModel;
 use crate::dice::Dice;
 use crate::disk::Disk;
+use crate::linked::Linked;
 use orbweave_core::link_plan::LinkPlan;
 use orbweave_core::{Event, Input, Node};
 use orbweave_model::{Hash, InstanceId, Labels, Mono, NodeId, Now, Resources, WorkloadName};
@@ -10,8 +11,10 @@ use orbweave_trust::SecretKey;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-/// Events of each host that are kept to explain a failure.
-const EVENTS_KEPT: usize = 400;
+/// Events of each host that are kept to explain a failure, at most and at least; between
+/// these all hosts share a number of them.
+const EVENTS_KEPT: (usize, usize) = (16, 400);
+const EVENTS_KEPT_IN_ALL: usize = 40_000;
 
 /// What a host is made of.
 #[derive(Debug, Clone)]
@@ -107,7 +110,7 @@ pub struct Host {
     /// When the disk is done with all batches.
     pub(crate) disk_until: Mono,
     /// Peers that it has a link to, and which life of theirs.
-    pub(crate) links: BTreeMap<u32, u32>,
+    pub(crate) links: Linked,
     pub(crate) blobs: BTreeSet<Hash>,
     /// Components that are compiled.
     pub(crate) compiled: BTreeSet<Hash>,
@@ -144,7 +147,7 @@ impl Host {
             armed: None,
             woken: (Mono(0), 0),
             disk_until: Mono(0),
-            links: BTreeMap::new(),
+            links: Linked::default(),
             blobs: BTreeSet::new(),
             compiled: BTreeSet::new(),
             backlog: VecDeque::new(),
@@ -182,8 +185,9 @@ impl Host {
         self.up().map(|node| self.options.clock.when(self.booted, node.next_timeout()))
     }
 
-    pub(crate) fn note(&mut self, time: Mono, event: Event) {
-        if self.events.len() == EVENTS_KEPT {
+    pub(crate) fn note(&mut self, time: Mono, event: Event, hosts: usize) {
+        let kept = (EVENTS_KEPT_IN_ALL / hosts.max(1)).clamp(EVENTS_KEPT.0, EVENTS_KEPT.1);
+        if self.events.len() >= kept {
             self.events.pop_front();
         }
         self.events.push_back((time, event));

@@ -35,12 +35,14 @@ mod fault;
 mod gossip;
 mod host;
 pub mod link;
+mod linked;
 mod lookup;
 mod memo;
 mod network;
 mod outputs;
 #[cfg(feature = "plants")]
 pub mod plants;
+pub mod plot;
 mod queue;
 pub mod run;
 pub mod schedule;

@@ -45,8 +45,8 @@ impl Cluster {
                 self.hosts[i].replies.insert(id.0, result);
             }
             Output::Notify(event) => {
-                let time = self.time;
-                self.hosts[i].note(time, event);
+                let (time, hosts) = (self.time, self.hosts.len());
+                self.hosts[i].note(time, event, hosts);
             }
             Output::Renewed { certificate } => self.hosts[i].certificate = certificate,
             Output::RoutesChanged => {}
@@ -67,21 +67,21 @@ impl Cluster {
         let model = self.faults.executor;
         let line = Line { uplink: model.uplink_bits_per_s, downlink: model.downlink_bits_per_s };
         let due = self.transfers.begin(self.time, line, provider as u32, i as u32, size, hash);
-        self.await_transfers(due);
+        self.await_transfers(i, due);
     }
 
-    fn await_transfers(&mut self, due: Vec<(Mono, Ticket)>) {
+    fn await_transfers(&mut self, i: usize, due: Vec<(Mono, Ticket)>) {
         for (at, ticket) in due {
-            self.queue.put(at, Due::Transfer(ticket));
+            self.queues[self.zone_of[i]].put(at, Due::Transfer(ticket));
         }
     }
 
     /// The last byte of a transfer is sent, unless it became slower meanwhile.
     pub(crate) fn transferred(&mut self, ticket: Ticket) {
         let Some((done, due)) = self.transfers.finish(self.time, ticket) else { return };
-        self.await_transfers(due);
-        self.events += 1;
         let (to, from) = (done.to as usize, done.from as usize);
+        self.await_transfers(to, due);
+        self.events += 1;
         if self.links.passes(self.time, done.to, done.from) && self.hosts[from].node.is_some() {
             let round_trip = self.links.round_trip(self.time, done.to, done.from);
             self.later(to, round_trip * FETCH_ROUND_TRIPS, Job::Fetched(done.hash, Ok(())));
@@ -93,7 +93,7 @@ impl Cluster {
     /// The power of a host goes, and with it what it sent or took.
     pub(crate) fn lose_transfers(&mut self, i: usize) {
         let (lost, due) = self.transfers.forget(self.time, i as u32);
-        self.await_transfers(due);
+        self.await_transfers(i, due);
         for transfer in lost.into_iter().filter(|transfer| transfer.to as usize != i) {
             self.transfer_lost(transfer.to as usize, transfer.hash);
         }

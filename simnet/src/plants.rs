@@ -1,31 +1,49 @@
-//! Whether the swarm notices defects: each is planted, and seeds are run until something
-//! is reported.
+//! Whether the swarm notices defects: each is planted, and seeds are run until the
+//! checker that watches for its kind says what it should.
+//!
+//! A search for a defect starts at a seed of its own and is watched by that one checker,
+//! so that nothing is caught by accident.
 
-use crate::run::{Report, Run, RunOptions};
+use crate::check::{self, Checker, Observed};
+use crate::cluster::Cluster;
+use crate::run::{Run, RunOptions};
 use orbweave_model::plant::{self, Plant};
 use serde::Serialize;
-use std::collections::BTreeMap;
 
-/// Ten searches a defect.
+/// Searches a defect.
 pub const STARTS: u32 = 10;
-/// Seeds of one search.
+/// Seeds of one search, and from the start of one to that of the next.
 pub const SEEDS_MAX: u32 = 1_000;
+/// Notices what differs between two runs of one seed.
+const TRACE: &str = "trace";
 
-/// What a search is made of.
-#[derive(Debug, Clone)]
-pub struct PlantOptions {
-    /// What each run is drawn from.
-    pub run: RunOptions,
-    /// Searches a defect, each from a seed of its own.
-    pub starts: u32,
-    /// Seeds of one search.
-    pub seeds_max: u32,
+/// How a defect shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sign {
+    /// Who notices it.
+    pub checker: &'static str,
+    /// What the checker then says, in part.
+    pub words: &'static str,
 }
 
-impl Default for PlantOptions {
-    fn default() -> Self {
-        Self { run: RunOptions::default(), starts: STARTS, seeds_max: SEEDS_MAX }
-    }
+/// How a defect shows that is noticed for the right reason.
+pub const fn sign_of(plant: Plant) -> Sign {
+    let (checker, words) = match plant {
+        Plant::SmallerReadingWins => ("records", "takes the place of the newer"),
+        Plant::AnotherAuthorSupersedes => ("records", "and it does not know of it"),
+        Plant::DeletionForgotten => ("records", "and it does not know of it"),
+        Plant::TimerUnguarded => ("churn", "and back in"),
+        Plant::PromiseBeforePersistence => ("promises-kept", "not durable"),
+        Plant::SelfDoubtOff => ("deaths", "without a doubt about itself"),
+        Plant::AdmissionSkipped => ("placement", "do not"),
+        Plant::LoserDrainsFirst | Plant::BothRivalsDrain => ("work-kept", "for no reason"),
+        Plant::OneVerdictSuffices => ("deaths", "alone says so"),
+        Plant::LastRangeDropped => ("reconciled", "lacks"),
+        Plant::HoldBackOff => ("records", "before its time"),
+        Plant::SignatureUnchecked => ("records", "nobody signed"),
+        Plant::HashOrder => (TRACE, ""),
+    };
+    Sign { checker, words }
 }
 
 /// How a defect was noticed.
@@ -35,81 +53,85 @@ pub struct PlantReport {
     pub name: &'static str,
     /// Whether each search found it.
     pub caught: bool,
-    /// Who noticed it most often.
-    pub checker: String,
+    /// Who noticed it.
+    pub checker: &'static str,
     /// How many seeds it took, at the median of the searches.
     pub median_seeds: u32,
 }
 
-/// Something of which a seed makes a run.
-pub trait Trial {
-    /// Who noticed something in the run of this seed, if anybody did.
-    fn failure(&self, seed: u64) -> Option<String>;
-
-    /// The hash of all that nodes put out in the run of this seed.
-    fn trace(&self, seed: u64) -> String;
-}
-
-impl Trial for RunOptions {
-    fn failure(&self, seed: u64) -> Option<String> {
-        let report: Report = Run::new(seed, self).until_broken().execute();
-        report.failure().map(str::to_owned)
-    }
-
-    fn trace(&self, seed: u64) -> String {
-        Run::new(seed, self).execute().trace
+impl PlantReport {
+    /// What came of the searches for a defect: after how many seeds each found it.
+    pub fn of(plant: Plant, mut searches: Vec<Option<u32>>) -> Self {
+        // One that found nothing is longer than any other.
+        searches.sort_by_key(|seeds| seeds.unwrap_or(u32::MAX));
+        Self {
+            name: plant.name(),
+            caught: !searches.is_empty() && searches.iter().all(Option::is_some),
+            checker: sign_of(plant).checker,
+            median_seeds: searches.get(searches.len() / 2).copied().flatten().unwrap_or(SEEDS_MAX),
+        }
     }
 }
 
-/// Plants each defect in turn and looks for it; `progress` is told of each search that
-/// ended. Nothing is planted afterwards.
-pub fn report(
-    options: &PlantOptions,
-    plants: &[Plant],
-    mut progress: impl FnMut(Plant, u32),
-) -> Vec<PlantReport> {
-    let search = |plant: &Plant| {
-        let report = search(*plant, &options.run, options, &mut progress);
-        plant::sow(None);
-        report
-    };
-    plants.iter().map(search).collect()
+/// Plants a defect into this thread and looks for it: which seed of this search showed
+/// it, counted from one, and what the checker said. Nothing is planted afterwards.
+pub fn search(plant: Plant, start: u32, seeds_max: u32, options: &RunOptions) -> Option<(u32, String)> {
+    let shows =
+        |seed| if plant == Plant::HashOrder { differs(seed, options) } else { seen(plant, seed, options) };
+    plant::sow(Some(plant));
+    let found = first(start, seeds_max, shows);
+    plant::sow(None);
+    found
 }
 
-/// Looks for one defect, which is planted on this thread.
-fn search(
-    plant: Plant,
-    trial: &impl Trial,
-    options: &PlantOptions,
-    progress: &mut impl FnMut(Plant, u32),
-) -> PlantReport {
-    let mut seeds: Vec<u32> = Vec::new();
-    let mut checkers: BTreeMap<String, u32> = BTreeMap::new();
-    for start in 0..options.starts {
-        let first = u64::from(start) * u64::from(SEEDS_MAX);
-        plant::sow(Some(plant));
-        let found = (0..options.seeds_max).find_map(|k| {
-            let seed = first + u64::from(k);
-            // What differs from run to run shows by running twice.
-            let failure = if plant == Plant::HashOrder {
-                (trial.trace(seed) != trial.trace(seed)).then(|| "trace".to_owned())
-            } else {
-                trial.failure(seed)
-            };
-            failure.map(|checker| (k + 1, checker))
-        });
-        let Some((count, checker)) = found else { break };
-        seeds.push(count);
-        *checkers.entry(checker).or_default() += 1;
-        progress(plant, start);
+/// The first seed of a search that shows something.
+fn first(start: u32, seeds_max: u32, shows: impl Fn(u64) -> Option<String>) -> Option<(u32, String)> {
+    let from = u64::from(start) * u64::from(SEEDS_MAX);
+    (0..seeds_max).find_map(|k| Some((k + 1, shows(from + u64::from(k))?)))
+}
+
+/// What the run of a seed shows of a defect.
+fn seen(plant: Plant, seed: u64, options: &RunOptions) -> Option<String> {
+    let sign = sign_of(plant);
+    let checker = check::with_an_end().into_iter().find(|checker| checker.name() == sign.checker)?;
+    let watch = Only { checker, words: sign.words };
+    let report = Run::new(seed, options).watched_by(vec![Box::new(watch)]).until_broken().execute();
+    let noticed = report.violations.iter().find(|violation| violation.checker == sign.checker)?;
+    Some(noticed.to_string())
+}
+
+/// What differs from run to run shows by running twice.
+fn differs(seed: u64, options: &RunOptions) -> Option<String> {
+    let trace = || Run::new(seed, options).watched_by(Vec::new()).execute().trace;
+    let (one, other) = (trace(), trace());
+    (one != other).then(|| format!("seed {seed} gives {one}, and {other} the next time"))
+}
+
+/// A checker, of which only what it says in these words counts.
+struct Only {
+    checker: Box<dyn Checker>,
+    words: &'static str,
+}
+
+impl Only {
+    fn heed(&self, outcome: Result<(), String>) -> Result<(), String> {
+        outcome.or_else(|words| if words.contains(self.words) { Err(words) } else { Ok(()) })
     }
-    seeds.sort_unstable();
-    let most = checkers.into_iter().max_by_key(|(_, count)| *count);
-    PlantReport {
-        name: plant.name(),
-        caught: seeds.len() == options.starts as usize,
-        checker: most.map_or_else(String::new, |(checker, _)| checker),
-        median_seeds: seeds.get(seeds.len() / 2).copied().unwrap_or_default(),
+}
+
+impl Checker for Only {
+    fn name(&self) -> &'static str {
+        self.checker.name()
+    }
+
+    fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
+        let outcome = self.checker.observe(cluster, host, event);
+        self.heed(outcome)
+    }
+
+    fn at_end(&mut self, cluster: &Cluster) -> Result<(), String> {
+        let outcome = self.checker.at_end(cluster);
+        self.heed(outcome)
     }
 }
 
@@ -117,29 +139,42 @@ fn search(
 mod tests {
     use super::*;
 
-    /// Notices something with each tenth seed.
-    struct Tenth;
-
-    impl Trial for Tenth {
-        fn failure(&self, seed: u64) -> Option<String> {
-            (seed % 10 == 9).then(|| "tenth".to_owned())
-        }
-
-        fn trace(&self, _: u64) -> String {
-            String::new()
-        }
+    #[test]
+    fn a_search_counts_its_seeds_and_gives_up_at_its_bound() {
+        let tenth = |seed: u64| (seed % 10 == 9).then(String::new);
+        assert_eq!(first(0, SEEDS_MAX, tenth), Some((10, String::new())));
+        assert_eq!(first(3, SEEDS_MAX, tenth), Some((10, String::new())));
+        assert_eq!(first(0, 9, tenth), None);
     }
 
     #[test]
-    fn a_search_counts_its_seeds_and_gives_up_at_its_bound() {
-        let options = PlantOptions::default();
-        let mut told = 0;
-        let found = search(Plant::HoldBackOff, &Tenth, &options, &mut |_, _| told += 1);
-        assert_eq!((found.caught, found.median_seeds, told), (true, 10, STARTS));
-        let few = PlantOptions { seeds_max: 9, ..options };
-        assert!(!search(Plant::HoldBackOff, &Tenth, &few, &mut |_, _| {}).caught);
-        // The same trace each time: the order of a hash map is not noticed.
-        assert!(!search(Plant::HashOrder, &Tenth, &few, &mut |_, _| {}).caught);
-        plant::sow(None);
+    fn a_search_that_found_nothing_is_told() {
+        let report = |searches: &[Option<u32>]| PlantReport::of(Plant::HoldBackOff, searches.to_vec());
+        assert!(report(&[Some(1), Some(9), Some(4)]).caught);
+        assert_eq!(report(&[Some(1), Some(9), Some(4)]).median_seeds, 4);
+        assert!(!report(&[Some(1), None, Some(4)]).caught);
+        assert_eq!(report(&[None, Some(2), None]).median_seeds, SEEDS_MAX);
+        assert!(!report(&[]).caught);
+    }
+
+    #[test]
+    fn each_defect_has_a_checker_that_watches_for_it() {
+        let known: Vec<&str> = check::with_an_end().iter().map(|checker| checker.name()).collect();
+        for plant in Plant::ALL {
+            let Sign { checker, .. } = sign_of(plant);
+            assert!(checker == TRACE || known.contains(&checker), "{}: {checker}", plant.name());
+        }
+    }
+
+    /// Two of them, quick ones: all are run by `simnet plants`.
+    #[test]
+    fn what_is_planted_is_noticed_and_what_is_not_is_not() {
+        let faults = crate::FaultOptions { faults_s: 60, ..crate::FaultOptions::default() };
+        let options = RunOptions { nodes: 6, faults };
+        for plant in [Plant::SmallerReadingWins, Plant::HashOrder] {
+            assert!(search(plant, 0, 5, &options).is_some(), "{}", plant.name());
+        }
+        assert_eq!(seen(Plant::SmallerReadingWins, 0, &options), None, "nothing is planted any more");
+        assert_eq!(differs(0, &options), None, "nothing is planted any more");
     }
 }

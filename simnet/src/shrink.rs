@@ -76,11 +76,12 @@ fn simplify(best: &mut Schedule, fails: &mut impl FnMut(&Schedule) -> bool) {
             }
         }
     }
-    let plain: [fn(&mut Schedule); 5] = [
+    let plain: [fn(&mut Schedule); 6] = [
         |s| s.links.gossip = true,
         |s| s.links = crate::schedule::Net { gossip: s.links.gossip, ..Default::default() },
         |s| s.hosts.iter_mut().for_each(|host| (host.drift_ppm, host.skew_ms) = (0, 0)),
         |s| s.hosts.iter_mut().for_each(|host| host.previous_version = false),
+        |s| s.hosts.iter_mut().for_each(|host| host.certified_hours_ago = None),
         |s| s.hosts.iter_mut().for_each(|host| host.labels.clear()),
     ];
     for change in plain {
@@ -136,6 +137,8 @@ fn expand(schedule: &mut Schedule) {
             site: group.site_of(k),
             spread: 0,
             number: group.number + k,
+            zone: group.zone_of(k),
+            zones: 0,
             ..group.clone()
         };
         (0..).zip(group.names()).map(one).collect()

@@ -52,14 +52,15 @@ pub(crate) enum Job {
 }
 
 impl Cluster {
-    /// Does the one thing that is next, if it is due by `end`; says whether there was one.
-    pub fn step(&mut self, end: Mono) -> bool {
-        let Some((at, due)) = self.queue.pop(end) else { return false };
+    /// Does the one thing that is next in a zone, if it is due by `end`; says whether
+    /// there was one.
+    pub(crate) fn step(&mut self, zone: usize, end: Mono) -> bool {
+        let Some((at, due)) = self.queues[zone].pop(end) else { return false };
         self.time = self.time.max(at);
         match due {
             Due::Wake(host) => self.wake(host, at),
             Due::Arrival(parcel) => {
-                let queue = &mut self.queue;
+                let queue = &mut self.queues[zone];
                 let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
                 if let Some(parcel) = self.links.arrive(self.time, parcel, again) {
                     self.events += 1;
@@ -108,13 +109,13 @@ impl Cluster {
         let at = at.max(self.time);
         if host.armed.is_none_or(|armed| at < armed) {
             host.armed = Some(at);
-            self.queue.put(at, Due::Wake(i as u32));
+            self.queues[self.zone_of[i]].put(at, Due::Wake(i as u32));
         }
     }
 
     pub(crate) fn later(&mut self, host: usize, after: Duration, job: Job) {
         let life = self.hosts[host].life;
-        self.queue.put(self.time + after, Due::Job { host: host as u32, life, job });
+        self.queues[self.zone_of[host]].put(self.time + after, Due::Job { host: host as u32, life, job });
     }
 
     fn perform(&mut self, i: usize, job: Job) {

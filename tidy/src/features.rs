@@ -30,6 +30,19 @@ pub fn compiled_twice(binary: &str, workspace: &str) -> Vec<Finding> {
         .collect()
 }
 
+/// What the simulator is built of where defects can be planted into it.
+pub fn of_the_simulator_with_plants() -> String {
+    tree(&["--package", "orbweave-simnet", "--features", "plants", "--edges", "normal,build"])
+}
+
+/// Crates into which defects can be planted: see `orbweave_model::plant`.
+pub fn sowable(tree: &str) -> Vec<Finding> {
+    let features = |line: &str| line.rsplit_once('[').map(|(_, rest)| rest.trim_end_matches(']').to_owned());
+    let sowable = |line: &&str| features(line).is_some_and(|all| all.split(',').any(|one| one == "plants"));
+    let found = crates(tree).into_iter().filter(sowable);
+    found.map(|line| Finding::new(line, "has the feature `plants`, which is the simulator's alone")).collect()
+}
+
 fn crates(tree: &str) -> BTreeSet<&str> {
     tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|line| !line.is_empty()).collect()
 }

@@ -9,6 +9,10 @@
 //! assert!(!plant::on(Plant::AdmissionSkipped));
 //! ```
 
+/// Whether defects can be planted into what is being built. Whatever is shipped refuses
+/// to be built so.
+pub const SOWABLE: bool = cfg!(feature = "plants");
+
 /// One defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plant {

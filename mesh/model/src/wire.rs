@@ -37,10 +37,15 @@ pub enum WireError {
     },
 }
 
+/// Most messages are no longer, so that their bytes are not moved while they grow.
+const USUAL_BYTES: usize = 128;
+
 /// The bytes of a value.
 pub fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     // Writing to a Vec cannot fail, and our types have no failing encoders.
-    minicbor::to_vec(value).unwrap_or_default()
+    let _ = minicbor::encode(value, &mut bytes);
+    bytes
 }
 
 /// Reads an open body: unknown keys are skipped, trailing bytes refused.

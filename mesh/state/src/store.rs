@@ -87,7 +87,7 @@ pub struct Store {
     index: Index,
     /// When what expires stops to hold.
     expiring: BTreeSet<(Wall, Key)>,
-    arrivals: BTreeMap<u64, Key>,
+    arrivals: BTreeMap<u64, Record>,
     arrived: u64,
 }
 
@@ -128,8 +128,8 @@ struct Share {
     bytes: usize,
     /// The wall time of its own node record, and how long that holds.
     refreshed: Option<(Wall, Duration)>,
-    /// What lives with that record: claims, and kinds of a newer version.
-    dependents: BTreeSet<Key>,
+    /// What lives with that record, in order: claims, and kinds of a newer version.
+    dependents: Vec<Key>,
 }
 
 impl Share {
@@ -305,7 +305,7 @@ impl Store {
     fn insert(&mut self, record: Record) {
         let key = key_of(&record);
         self.arrived += 1;
-        self.arrivals.insert(self.arrived, key);
+        self.arrivals.insert(self.arrived, record.clone());
         self.index.insert(Entry { key, identity: record.identity(), bytes: record.bytes().clone() });
         let share = self.by_author.entry(record.id().author).or_default();
         share.records += 1;
@@ -318,7 +318,9 @@ impl Store {
                 self.refresh(record.id(), Some((key.wall, life)));
             }
             Life::WithItsNode => {
-                share.dependents.insert(key);
+                if let Err(at) = share.dependents.binary_search(&key) {
+                    share.dependents.insert(at, key);
+                }
                 self.expiring.insert((share.end_of(&key), key));
             }
         }
@@ -340,7 +342,9 @@ impl Store {
                 self.refresh(id, None);
             }
             Life::WithItsNode => {
-                share.dependents.remove(&key);
+                if let Ok(at) = share.dependents.binary_search(&key) {
+                    share.dependents.remove(at);
+                }
                 self.expiring.remove(&(share.end_of(&key), key));
             }
         }

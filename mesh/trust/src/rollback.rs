@@ -44,6 +44,18 @@ struct Stored {
     sequence: u64,
 }
 
+/// [`Stored`], written from where it is kept.
+#[derive(Encode)]
+#[cbor(array)]
+struct Kept<'a> {
+    #[n(0)]
+    publisher: &'a PublicKey,
+    #[n(1)]
+    name: &'a str,
+    #[n(2)]
+    sequence: u64,
+}
+
 impl RollbackGuard {
     /// Nothing was taken in yet.
     pub fn new() -> Self {
@@ -78,16 +90,8 @@ impl RollbackGuard {
 
     /// The guard as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let stored: Vec<Stored> = self
-            .0
-            .iter()
-            .map(|((publisher, name), &sequence)| Stored {
-                publisher: *publisher,
-                name: name.clone(),
-                sequence,
-            })
-            .collect();
-        wire::encode(&stored)
+        let kept = self.0.iter().map(|((publisher, name), &sequence)| Kept { publisher, name, sequence });
+        wire::encode(&kept.collect::<Vec<_>>())
     }
 
     /// Reads what [`RollbackGuard::encode`] wrote.

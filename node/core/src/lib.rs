@@ -38,6 +38,7 @@ mod placing;
 #[cfg(feature = "plants")]
 mod plants;
 mod records;
+mod refresh;
 mod renewal;
 pub mod report;
 mod rumours;

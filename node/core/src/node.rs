@@ -151,8 +151,8 @@ pub struct Node {
     pub(crate) refused: BTreeSet<WorkloadName>,
     /// Claims on at least one slot.
     pub(crate) claims: BTreeMap<WorkloadName, BTreeMap<NodeId, Arc<Claim>>>,
-    /// The same by holder.
-    pub(crate) claimed_by: BTreeMap<NodeId, BTreeSet<WorkloadName>>,
+    /// The same by holder, in order.
+    pub(crate) claimed_by: BTreeMap<NodeId, Vec<WorkloadName>>,
 
     pub(crate) membership: Membership,
     pub(crate) fleet: Fleet,

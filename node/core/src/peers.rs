@@ -81,7 +81,7 @@ impl Node {
     /// of a zone at once learns the same from each.
     fn greet(&mut self, peer: NodeId, again: bool) {
         self.introduce_to(peer);
-        if self.first_syncs > 0 {
+        if !again && self.first_syncs > 0 {
             self.first_syncs -= 1;
             self.sync_with(peer);
         } else if again && self.me < peer {

@@ -6,12 +6,13 @@ use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
+use crate::refresh;
 use crate::workload::WorkloadSpec;
 use minicbor::bytes::ByteVec;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
 use orbweave_state::record::{Opener, Record, RecordId, RecordKind};
-use orbweave_state::store::{Merge, NODE_RECORD_LIFE};
+use orbweave_state::store::Merge;
 use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, TrustError, TrustStatement};
 use std::time::Duration;
 
@@ -19,8 +20,6 @@ use std::time::Duration;
 pub(crate) const HELD_BACK_MAX: usize = 1_024;
 /// Beyond this a record from the future is not kept.
 const HELD_BACK_FOR: Duration = Duration::from_secs(3600);
-/// A node record is renewed after a third of its life.
-const REFRESH: Duration = Duration::from_secs(NODE_RECORD_LIFE.as_secs() / 3);
 
 /// What is owed to others once a staged record is durable.
 #[derive(Debug, Clone)]
@@ -326,9 +325,9 @@ impl Node {
     pub(crate) fn stage(&mut self, record: Record, promises: Vec<Promise>) {
         self.write(&record);
         self.pending.insert(record.id().clone(), (record.hlc(), record.digest()));
-        let staged = Staged { record, promises };
+        let mut staged = Staged { record, promises };
         if plant::on(Plant::PromiseBeforePersistence) {
-            return self.make_visible(staged);
+            std::mem::take(&mut staged.promises).into_iter().for_each(|promise| self.keep(promise));
         }
         self.staged.push(staged);
     }
@@ -439,7 +438,7 @@ impl Node {
 
     /// Says anew who this node is.
     pub(crate) fn publish_node_record(&mut self) {
-        self.next_refresh = self.now.mono + REFRESH;
+        self.next_refresh = refresh::after(self.now.mono, self.me);
         self.own_changed = true;
         self.said_that_it_lives(self.wall());
         self.say(RecordKind::NODE, &self.me.to_string(), self.info.encode(), Vec::new());

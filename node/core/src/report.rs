@@ -139,7 +139,11 @@ impl Node {
     /// How full its tables are that peers can fill.
     pub fn tables(&self) -> [TableReport; 7] {
         let table = |name, entries, bound| TableReport { name, entries, bound };
-        let slots = self.desired.values().map(|d| d.slots() as usize).sum();
+        // There are vacancies of wanted slots only; whoever asks often is spared the sum.
+        let slots = match self.vacancies.len() {
+            0 => 0,
+            _ => self.desired.values().map(|d| d.slots() as usize).sum(),
+        };
         [
             table("records", self.store.len(), limit::RECORDS_MAX),
             table("records from the future", self.held_back.len(), crate::records::HELD_BACK_MAX),
@@ -192,7 +196,7 @@ impl Node {
 
     /// Whether it has a record of a node and sees it as alive.
     pub fn sees_alive(&self, node: NodeId) -> bool {
-        let alive = || node == self.me || self.membership.state(node) == MemberState::Alive;
+        let alive = || node == self.me || self.member_state(node) == MemberState::Alive;
         self.nodes.contains_key(&node) && alive()
     }
 

@@ -111,7 +111,10 @@ impl Node {
         if claim.is_empty() {
             self.drop_claim(&name, holder);
         } else {
-            self.claimed_by.entry(holder).or_default().insert(name.clone());
+            let names = self.claimed_by.entry(holder).or_default();
+            if let Err(at) = names.binary_search(&name) {
+                names.insert(at, name.clone());
+            }
             self.claims.entry(name.clone()).or_default().insert(holder, claim);
         }
         self.dirty.insert(name);
@@ -127,7 +130,9 @@ impl Node {
             }
         }
         if let Some(names) = self.claimed_by.get_mut(&holder) {
-            names.remove(name);
+            if let Ok(at) = names.binary_search(name) {
+                names.remove(at);
+            }
             if names.is_empty() {
                 self.claimed_by.remove(&holder);
             }
@@ -144,11 +149,11 @@ impl Node {
     pub(crate) fn holdings(&self, name: &WorkloadName, slot: u32) -> Vec<Holding> {
         let claims = self.claims.get(name).into_iter().flatten();
         claims
-            .filter(|(holder, _)| self.counts(**holder))
             .filter_map(|(&holder, claim)| {
                 let range = claim.at(slot)?;
                 Some(Holding { holder, epoch: range.epoch, phase: range.phase, score: range.score })
             })
+            .filter(|holding| self.counts(holding.holder))
             .collect()
     }
 

@@ -3,7 +3,7 @@
 //! things of its own, signed with the host's key, over the host's own links.
 
 use super::Adversary;
-use super::mutate::{falsify, spoil};
+use super::mutate::{falsify, spoil, spoil_signatures};
 use super::stranger::rename;
 use crate::cluster::Cluster;
 use crate::dice::Dice;
@@ -303,8 +303,17 @@ impl Adversary for Liar {
                 _ => vec![Output::Datagram { to, bytes }],
             },
             (Lie::FalsifiesFrames, Output::Sync { id, mut bytes }) => {
-                if self.dice.chance(700_000) {
+                // A record that is changed within its payload is refused for many reasons: one
+                // of which nothing but the signature is wrong, for that alone.
+                let spoilt = self.dice.chance(500_000) && spoil_signatures(&mut self.dice, &mut bytes);
+                if !spoilt && self.dice.chance(700_000) {
                     falsify(&mut self.dice, &mut bytes);
+                }
+                vec![Output::Sync { id, bytes }]
+            }
+            (Lie::Forges, Output::Sync { id, mut bytes }) => {
+                if self.dice.chance(200_000) {
+                    spoil_signatures(&mut self.dice, &mut bytes);
                 }
                 vec![Output::Sync { id, bytes }]
             }

@@ -67,7 +67,7 @@ impl Cluster {
     pub fn admit_adversary(&mut self, adversary: Box<dyn Adversary>) {
         self.liars.extend((0..self.hosts.len()).filter(|i| adversary.controls(*i)));
         self.adversaries.push(Some(adversary));
-        self.queue.put(self.time, Due::Adversary(self.adversaries.len() - 1));
+        self.queues[0].put(self.time, Due::Adversary(self.adversaries.len() - 1));
     }
 
     /// Everybody hostile goes. Gives the hosts that were under their control.
@@ -81,7 +81,7 @@ impl Cluster {
         // It is out of its place while it acts on the cluster that holds it.
         let Some(mut adversary) = self.adversaries.get_mut(which).and_then(Option::take) else { return };
         if let Some(next) = adversary.act(self) {
-            self.queue.put(next.max(self.time), Due::Adversary(which));
+            self.queues[0].put(next.max(self.time), Due::Adversary(which));
         }
         if let Some(place) = self.adversaries.get_mut(which) {
             *place = Some(adversary);

@@ -1,7 +1,10 @@
 //! Ways to spoil bytes.
 
-use crate::cbor::tokens;
+use crate::cbor::{RECORD_BYTES_MIN, Token, tokens};
 use crate::dice::Dice;
+
+/// An Ed25519 signature.
+const SIGNATURE_BYTES: u64 = 64;
 
 /// Breaks bytes as noise would: flips, insertions, cuts.
 pub(crate) fn spoil(dice: &mut Dice, bytes: &mut Vec<u8>) {
@@ -30,4 +33,17 @@ pub(crate) fn falsify(dice: &mut Dice, bytes: &mut [u8]) {
             *byte ^= dice.between(1, 255) as u8;
         }
     }
+}
+
+/// Breaks the signature of each record within a frame, and nothing else. Says whether
+/// there was any.
+pub(crate) fn spoil_signatures(dice: &mut Dice, bytes: &mut [u8]) -> bool {
+    let long = |token: &Token| token.major == 2 && token.content.len() >= RECORD_BYTES_MIN;
+    let records: Vec<_> = tokens(bytes).filter(long).map(|token| token.content).collect();
+    for record in &records {
+        // The signature is what a record ends with.
+        let at = record.end - 1 - dice.below(SIGNATURE_BYTES) as usize;
+        bytes[at] ^= dice.between(1, 255) as u8;
+    }
+    !records.is_empty()
 }

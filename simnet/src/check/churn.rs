@@ -22,13 +22,15 @@ use std::time::Duration;
 pub const HYSTERESIS: Duration = Duration::from_secs(60);
 /// Moves beyond a leaving node's share.
 pub const MARGIN: u32 = 2;
-/// Bytes a second that a node on land may send on the average of a minute.
+/// Bytes a second that a node on land may send on the average of a minute, or of as many
+/// seconds as there are nodes: what nodes say again every five minutes travels by
+/// reconciliation, of which no node has the same share in each minute.
 pub const LAND_BYTES_PER_S: u64 = 2_000;
 /// How long all must have been calm before a move or a leaving is judged.
 const CALM: Duration = Duration::from_secs(60);
 /// After this, moves have nothing to do any more with the one that left.
 const SETTLES: Duration = Duration::from_secs(30);
-/// Bytes are counted over this long.
+/// Bytes are counted over this long at least.
 const MINUTE: Duration = Duration::from_secs(60);
 /// The tables of one node are looked at each time that this has passed.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -158,7 +160,10 @@ impl Churn {
         let sent = |i: usize| {
             [Class::Lan, Class::Wan].iter().map(|class| cluster.meter().of(i as u32, *class).bytes).sum()
         };
-        let due = |minute: &mut Minute| now.since(minute.since) >= MINUTE;
+        // Each node refreshes its record every five minutes, and carries those of all others:
+        // what one sends in a minute is uneven in a large zone.
+        let period = MINUTE.max(Duration::from_secs(cluster.hosts.len() as u64));
+        let due = |minute: &mut Minute| now.since(minute.since) >= period;
         let last = self.minute.take_if(due);
         if self.minute.is_none() {
             self.minute = Some(Minute { since: now, sent: (0..cluster.hosts.len()).map(sent).collect() });

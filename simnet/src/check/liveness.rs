@@ -38,29 +38,34 @@ impl Checker for Liveness {
 pub fn whole(cluster: &Cluster) -> Result<(), String> {
     members_agree(cluster)?;
     converged(cluster)?;
-    let Some((first, _)) = cluster.on_land().next() else { return Ok(()) };
+    (0..cluster.zones()).try_for_each(|zone| whole_in(cluster, zone))
+}
+
+fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
+    let Some((first, _)) = cluster.on_land_in(zone).next() else { return Ok(()) };
     let Some(node) = cluster.hosts[first].up() else { return Ok(()) };
     let mut names: BTreeSet<WorkloadName> = node.workloads().into_iter().map(|w| w.name).collect();
-    let instances = cluster.up().flat_map(|(_, host)| host.instances.values());
+    let instances = cluster.up_in(zone).flat_map(|(_, host)| host.instances.values());
     names.extend(instances.map(|instance| instance.workload.clone()));
     let Some(authority) = cluster.authority_at(first, Known::Heard) else { return Ok(()) };
     for name in names {
         let spec = cluster.desired_at(first, Known::Heard, name.as_str(), &authority);
         let wanted = spec.as_ref().filter(|spec| !spec.deleted).map_or(0, |spec| spec.replicas);
-        let holders = agreed(cluster, &name)?;
+        let holders = agreed(cluster, zone, &name)?;
         if let Some((slot, _)) = holders.range(wanted..).next() {
             return Err(format!("{name}/{slot} is held, and there are {wanted} slots"));
         }
-        runs_as_held(cluster, &name, &holders)?;
+        runs_as_held(cluster, zone, &name, &holders)?;
         let vacant = (0..wanted).find(|slot| !holders.contains_key(slot));
         if let (Some(slot), Some(spec)) = (vacant, spec) {
             let now = cluster.corrected(first);
             let guard = RollbackGuard::new();
             let release = Release::verify(&spec.release, &authority, &guard, now, &*cluster.check);
             let component = release.ok().map(|release| release.statement().blake3);
-            let somewhere = |hash| cluster.up().any(|(_, host)| host.blobs.contains(&hash));
+            let somewhere = |hash| cluster.up_in(zone).any(|(_, host)| host.blobs.contains(&hash));
             if component.is_some_and(somewhere)
-                && let Some((_, host)) = cluster.up().find(|(_, host)| would_admit(cluster, host, &spec))
+                && let Some((_, host)) =
+                    cluster.up_in(zone).find(|(_, host)| would_admit(cluster, host, &spec))
             {
                 return Err(format!("{name}/{slot} has no holder, and {} would admit it", host.name));
             }
@@ -70,9 +75,9 @@ pub fn whole(cluster: &Cluster) -> Result<(), String> {
 }
 
 /// The holder of each slot, if all views name the same one, which runs.
-fn agreed(cluster: &Cluster, name: &WorkloadName) -> Result<BTreeMap<u32, NodeId>, String> {
+fn agreed(cluster: &Cluster, zone: usize, name: &WorkloadName) -> Result<BTreeMap<u32, NodeId>, String> {
     let mut agreed: Option<(&str, BTreeMap<u32, NodeId>)> = None;
-    for (_, host) in cluster.on_land() {
+    for (_, host) in cluster.on_land_in(zone) {
         let Some(node) = host.up() else { continue };
         let mut holders: BTreeMap<u32, NodeId> = BTreeMap::new();
         for report in node.slots(name) {
@@ -96,11 +101,12 @@ fn agreed(cluster: &Cluster, name: &WorkloadName) -> Result<BTreeMap<u32, NodeId
 
 fn runs_as_held(
     cluster: &Cluster,
+    zone: usize,
     name: &WorkloadName,
     holders: &BTreeMap<u32, NodeId>,
 ) -> Result<(), String> {
     let mut running = BTreeMap::new();
-    for (_, host) in cluster.up() {
+    for (_, host) in cluster.up_in(zone) {
         for instance in host.instances.values().filter(|instance| instance.workload == *name) {
             if running.insert(instance.slot, host.id).is_some() {
                 return Err(format!("{name}/{} runs twice", instance.slot));

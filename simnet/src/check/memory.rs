@@ -4,7 +4,7 @@
 //! forgotten what was durable; that is not meant.
 
 use super::{Checker, Observed};
-use crate::cbor::tokens;
+use crate::cbor::{RECORD_BYTES_MIN, tokens};
 use crate::cluster::Cluster;
 use crate::lookup::Lookup;
 use orbweave_core::Output;
@@ -12,9 +12,6 @@ use orbweave_core::io::Write;
 use orbweave_core::message::Message;
 use orbweave_model::Hash;
 use orbweave_state::record::Record;
-
-/// Byte strings that are shorter are no record: a signature alone is longer.
-const RECORD_BYTES_MIN: usize = 100;
 
 /// See the [module](self).
 #[derive(Debug, Default)]

@@ -13,6 +13,7 @@
 //! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
 //! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
 //! | [`Dark`] | verdicts on satellites: nobody is missed who was in no reach |
+//! | [`Reconciled`] | reconciliations: what either side knew before, both know after |
 //! | [`Churn`] | moves, tables and bytes |
 //! | [`Liveness`] | the end: every slot has its one holder, all views are equal |
 //! | [`Readable`] | the wire: others can read it |
@@ -29,6 +30,7 @@ mod placement;
 mod promises;
 mod readable;
 mod reader;
+mod reconciled;
 mod records;
 pub mod settled;
 
@@ -43,6 +45,7 @@ pub use placement::Placement;
 pub use promises::PromisesKept;
 pub use readable::Readable;
 pub(crate) use reader::{Reader, order};
+pub use reconciled::Reconciled;
 pub use records::Records;
 pub use settled::{converged, gone, healthy, members_agree, placed};
 
@@ -66,6 +69,11 @@ pub trait Checker {
 
     /// Something happened at a host; it has not taken effect yet if it is an output.
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String>;
+
+    /// Whether it wants to see what datagrams say, beside that they are sent.
+    fn reads_messages(&self) -> bool {
+        true
+    }
 
     /// The run is over, and everything was healed before.
     fn at_end(&mut self, _cluster: &Cluster) -> Result<(), String> {
@@ -143,6 +151,7 @@ pub fn always() -> Vec<Box<dyn Checker>> {
         Box::<WorkKept>::default(),
         Box::<Deaths>::default(),
         Box::<Dark>::default(),
+        Box::<Reconciled>::default(),
         Box::<Churn>::default(),
         Box::new(Readable),
     ]
@@ -166,7 +175,9 @@ impl Cluster {
             return;
         }
         self.show(host, event);
-        if let Observed::Output(Output::Datagram { to, bytes }) = event {
+        if let Observed::Output(Output::Datagram { to, bytes }) = event
+            && self.checkers.iter().any(|checker| checker.reads_messages())
+        {
             self.show(host, &Observed::Said { to: *to, message: &Message::decode(bytes) });
         }
     }

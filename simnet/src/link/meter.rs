@@ -86,6 +86,11 @@ impl Meter {
         self.ends.get(end as usize).map_or(Sent::default(), |sent| sent[class as usize])
     }
 
+    /// Bytes that an end sent over links of any class, since the beginning.
+    pub fn total(&self, end: u32) -> u64 {
+        self.ends.get(end as usize).map_or(0, |sent| sent.iter().map(|sent| sent.bytes).sum())
+    }
+
     fn end(&mut self, end: u32, class: Class) -> &mut Sent {
         let end = end as usize;
         if self.ends.len() <= end {

@@ -29,7 +29,7 @@ impl Stage {
         self.cluster.disturb();
         let took_effect = self.act(&event.action);
         if let Some(kind) = event.part_of.filter(|_| took_effect) {
-            self.measured.borrow_mut().coverage.fault(kind);
+            self.measured.borrow_mut().fault(kind);
         }
     }
 
@@ -49,7 +49,7 @@ impl Stage {
                 let on = stage.cluster.hosts[i].node.is_some();
                 stage.cluster.kill(i);
                 if lost {
-                    stage.measured.borrow_mut().coverage.fault(Kind::LostWrites);
+                    stage.measured.borrow_mut().fault(Kind::LostWrites);
                 }
                 on
             }),
@@ -194,16 +194,17 @@ impl Stage {
         true
     }
 
-    /// The host of this name, or the next one that is up.
+    /// The host of this name, or the next one of its zone that is up.
     fn entry(&self, node: &str) -> Option<usize> {
         let first = self.host(node)?;
-        let count = self.cluster.hosts.len();
+        let zone = &self.cluster.zones[self.cluster.zone_of[first]];
+        let from = zone.partition_point(|i| *i < first);
         let fit = |i: &usize| {
             self.cluster.hosts[*i].is_up()
                 && !self.ledger.revoked.contains(i)
                 && !self.cluster.is_controlled(*i)
         };
-        (0..count).map(|k| (first + k) % count).find(fit)
+        zone[from..].iter().chain(&zone[..from]).copied().find(fit)
     }
 
     fn deploy(&mut self, deploy: &Deploy) -> bool {

@@ -18,7 +18,7 @@ pub(super) fn cluster(schedule: &Schedule, seed: u64) -> Cluster {
     for group in &schedule.hosts {
         for (k, name) in (0..).zip(group.names()) {
             let plan = plans[hosts.len()].clone();
-            hosts.push(HostOptions { plan, ..options(group, name) });
+            hosts.push(HostOptions { plan, ..options(group, k, name) });
             site.push(group.site_of(k));
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn start_all(cluster: &mut Cluster, schedule: &Schedule) {
     }
 }
 
-fn options(group: &Hosts, name: String) -> HostOptions {
+fn options(group: &Hosts, k: u32, name: String) -> HostOptions {
     let label = |(key, value): (&String, &String)| format!("{key}={value}").parse().ok();
     let labels: Labels = group.labels.iter().filter_map(label).collect();
     let mut options = HostOptions {
@@ -52,8 +52,12 @@ fn options(group: &Hosts, name: String) -> HostOptions {
         previous_version: group.previous_version,
         ..HostOptions::default()
     };
-    if !group.zone.is_empty() {
-        options.zone.clone_from(&group.zone);
+    let zone = group.zone_of(k);
+    if !zone.is_empty() {
+        options.zone = zone;
+    }
+    if let Some(hours) = group.certified_hours_ago {
+        options.certified_ago = Duration::from_secs(u64::from(hours) * 3_600);
     }
     if let Some(cpu_milli) = group.cpu_milli {
         options.capacity.cpu_milli = cpu_milli;

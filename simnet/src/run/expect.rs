@@ -107,11 +107,11 @@ impl Stage {
             Expect::NothingStartedSince { ms } => nothing_started(cluster, *ms),
             Expect::Seen { node, state } => self.seen(node, state),
             Expect::OrbitBytes { averaged, in_contact } => {
-                let sent = super::report::orbit_bytes(cluster, &measured);
-                if sent.0 <= *averaged && sent.1 <= *in_contact {
+                let sent = self.stopwatch.whole(cluster, &measured.in_contact).bytes_per_node_s;
+                let (a, b) = (sent.orbit, sent.orbit_in_contact);
+                if a <= *averaged && b <= *in_contact {
                     return Ok(());
                 }
-                let (a, b) = sent;
                 Err(format!(
                     "satellites' links carry {a} bytes a second, and {b} in contact, not {averaged} and {in_contact}"
                 ))
@@ -128,7 +128,7 @@ impl Stage {
     fn seen(&self, node: &str, state: &str) -> Result<(), String> {
         let Some(about) = self.cluster.host_named(node) else { return Err(format!("there is no {node}")) };
         let id = self.cluster.hosts[about].id;
-        for (_, host) in self.cluster.on_land() {
+        for (_, host) in self.cluster.on_land_in(self.cluster.zone_of[about]) {
             let Some(seen) = host.up().map(|up| up.member_state(id)) else { continue };
             let (dark, missed) = (
                 matches!(seen, MemberState::Dark { .. }),

@@ -46,37 +46,35 @@ impl Stage {
     /// People look what came of their words: revocations that nobody kept, workloads whose
     /// last specification was lost with its node, or whose component nobody has.
     fn say_again(&mut self) {
-        let Some((entry, _)) = self.cluster.up().next() else { return };
+        let zones = 0..self.cluster.zones();
+        let entries: Vec<Option<usize>> =
+            zones.map(|zone| self.cluster.on_land_in(zone).next().map(|(i, _)| i)).collect();
         for record in self.ledger.revocations.clone() {
-            self.cluster.submit_record(entry, record);
+            for entry in entries.iter().flatten() {
+                self.cluster.submit_record(*entry, record.clone());
+            }
         }
         for (name, spec) in self.ledger.workloads.clone() {
+            let Some(origin) = spec.origin.and_then(|origin| self.cluster.host_of(&origin)) else { continue };
+            let Some(entry) = entries[self.cluster.zone_of[origin]] else { continue };
             let node = self.cluster.hosts[entry].name.clone();
-            let provided = spec
-                .origin
-                .and_then(|origin| self.cluster.host_of(&origin))
-                .is_some_and(|i| self.cluster.hosts[i].is_up() && self.has_component(i, &name));
+            let provided = self.cluster.hosts[origin].is_up() && self.has_component(origin, &name);
             if !spec.deleted && !provided {
                 self.hand_in(&name, spec, &node);
             }
         }
     }
 
-    /// Nodes agree on who is there, hold the same records, and run what they should.
-    pub fn all_is_well(&self) -> Result<(), String> {
+    /// Nodes of a zone agree on what shall run, and what shall not does not.
+    fn wants_are_clear(&self, zone: usize) -> Result<(), String> {
         let cluster = &self.cluster;
-        let Some((first, node)) = cluster.on_land().find_map(|(_, host)| Some((host, host.up()?))) else {
+        let Some((first, node)) = cluster.on_land_in(zone).find_map(|(_, host)| Some((host, host.up()?)))
+        else {
             return Err("no node is up".into());
         };
         let workloads = node.workloads();
-        for (_, host) in cluster.on_land() {
-            let Some(other) = host.up() else { continue };
-            let theirs = other.workloads();
-            let same = theirs.len() == workloads.len()
-                && theirs.iter().zip(&workloads).all(|(a, b)| {
-                    (&a.name, &a.spec) == (&b.name, &b.spec) && a.release.is_ok() == b.release.is_ok()
-                });
-            if !same {
+        for (_, host) in cluster.on_land_in(zone) {
+            if host.up().is_some_and(|other| !other.wants_the_same(node)) {
                 return Err(format!("{} and {} differ on what shall run", first.name, host.name));
             }
         }
@@ -86,6 +84,12 @@ impl Stage {
                 check::gone(cluster, name).map_err(|why| format!("{name}: {why}"))?;
             }
         }
-        check::whole(cluster)
+        Ok(())
+    }
+
+    /// Nodes agree on who is there, hold the same records, and run what they should.
+    pub fn all_is_well(&self) -> Result<(), String> {
+        (0..self.cluster.zones()).try_for_each(|zone| self.wants_are_clear(zone))?;
+        check::whole(&self.cluster)
     }
 }

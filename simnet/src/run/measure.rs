@@ -5,7 +5,8 @@ use super::reunion::{Measuring, Reunion};
 use super::sky::InContact;
 use crate::check::{Checker, Observed};
 use crate::cluster::Cluster;
-use crate::schedule::{Kind, Schedule};
+use crate::host::Instance;
+use crate::schedule::{Expect, Kind, Schedule};
 use orbweave_core::io::Write;
 use orbweave_core::{EventKind, Output};
 use orbweave_model::{Mono, WorkloadName, wire};
@@ -24,11 +25,12 @@ const FALSE_DEATHS_MAX: usize = 100;
 pub struct Coverage(pub BTreeMap<String, u64>);
 
 impl Coverage {
-    pub(super) fn fault(&mut self, kind: Kind) {
+    fn fault(&mut self, kind: Kind) {
         *self.0.entry(format!("fault:{}", kind.name())).or_default() += 1;
     }
 
-    fn record(&mut self, kind: RecordKind) {
+    /// Adds what was counted of a kind of record.
+    fn records(&mut self, kind: RecordKind, count: u64) {
         let name = match kind {
             RecordKind::NODE => "node",
             RecordKind::WORKLOAD => "workload",
@@ -37,11 +39,11 @@ impl Coverage {
             RecordKind::CERTIFICATE => "certificate",
             _ => "other",
         };
-        *self.0.entry(format!("record:{name}")).or_default() += 1;
+        *self.0.entry(format!("record:{name}")).or_default() += count;
     }
 
-    fn transition(&mut self, kind: EventKind) {
-        *self.0.entry(format!("event:{kind:?}")).or_default() += 1;
+    fn transitions(&mut self, kind: EventKind, count: u64) {
+        *self.0.entry(format!("event:{kind:?}")).or_default() += count;
     }
 }
 
@@ -77,20 +79,38 @@ impl Quantiles {
     }
 }
 
+/// A slot that ran on a host which died, until it ran again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recovery {
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// Which slot.
+    pub slot: String,
+    /// When its host died, in milliseconds of the run.
+    pub at_ms: u64,
+}
+
 type Slot = (WorkloadName, u32);
 
 #[derive(Debug, Default)]
 pub(super) struct Measured {
-    pub coverage: Coverage,
+    faults: Coverage,
+    /// How often nodes told of what, and wrote records of which kind.
+    told_of: BTreeMap<EventKind, u64>,
+    written: BTreeMap<RecordKind, u64>,
     pub false_deaths: Vec<String>,
     /// Everything that nodes told, if that is wanted.
     pub told: Option<String>,
     /// Slots that ran on a host that died, and since when they run nowhere.
     open: BTreeMap<Slot, Mono>,
-    recovered: Vec<u64>,
+    recovered: Vec<Recovery>,
+    /// Hosts that said goodbye and are held for gone rightly.
+    leaving: BTreeSet<usize>,
     pub deaths: Deaths,
     /// A partition that ended and is not overcome yet, and those that are.
     pub measuring: Option<Measuring>,
+    /// Whether anybody wants to know of them.
+    reunions_wanted: bool,
     reunions: Vec<Reunion>,
     pub in_contact: InContact,
 }
@@ -98,26 +118,49 @@ pub(super) struct Measured {
 impl Measured {
     pub fn of(schedule: &Schedule, tell_all: bool) -> Self {
         let told = tell_all.then(String::new);
-        let mut measured = Self { told, ..Self::default() };
+        let reunions_wanted = schedule.expectations.iter().any(|e| matches!(e.that, Expect::Reunited { .. }));
+        let mut measured = Self { told, reunions_wanted, ..Self::default() };
         let hosts = &schedule.hosts;
         let lasting = [
             (Kind::GossipOff, !schedule.links.gossip),
             (Kind::Drift, hosts.iter().any(|host| host.drift_ppm != 0)),
             (Kind::PreviousVersion, hosts.iter().any(|host| host.previous_version)),
+            (Kind::OldCertificates, hosts.iter().any(|host| host.certified_hours_ago.is_some())),
         ];
         for (kind, _) in lasting.into_iter().filter(|(_, on)| *on) {
-            measured.coverage.fault(kind);
+            measured.fault(kind);
         }
         measured
     }
 
+    /// A fault took effect.
+    pub fn fault(&mut self, kind: Kind) {
+        self.faults.fault(kind);
+    }
+
+    /// What the run covered so far.
+    pub fn coverage(&self) -> Coverage {
+        let mut coverage = self.faults.clone();
+        self.written.iter().for_each(|(kind, count)| coverage.records(*kind, *count));
+        self.told_of.iter().for_each(|(kind, count)| coverage.transitions(*kind, *count));
+        coverage
+    }
+
     /// Milliseconds from a death until what ran there ran again.
     pub fn recovery(&self) -> Quantiles {
-        Quantiles::of(self.recovered.clone())
+        Quantiles::of(self.recovered.iter().map(|recovery| recovery.ms).collect())
+    }
+
+    /// The one that took longest.
+    pub fn slowest_recovery(&self) -> Option<Recovery> {
+        self.recovered.iter().max().cloned()
     }
 
     /// The cut around a side is about to be taken away.
     pub fn reunites(&mut self, cluster: &Cluster, side: BTreeSet<usize>) {
+        if !self.reunions_wanted {
+            return;
+        }
         self.reunions.extend(self.measuring.take().map(|before| before.reunion()));
         self.measuring = Some(Measuring::of(cluster, side));
     }
@@ -135,16 +178,21 @@ impl Measured {
         self.reunions.iter().cloned().chain(self.measuring.as_ref().map(Measuring::reunion)).collect()
     }
 
+    /// A host is about to lose its power. A slot of it that has two holders, as after a
+    /// partition, goes on at the other.
     fn killed(&mut self, cluster: &Cluster, i: usize) {
         let now = Mono(0) + cluster.time();
-        for instance in cluster.hosts[i].instances.values().filter(|instance| instance.running) {
-            let slot = (instance.workload.clone(), instance.slot);
+        let others = cluster.up().filter(|(k, _)| *k != i);
+        let elsewhere: BTreeSet<Slot> =
+            others.flat_map(|(_, host)| host.instances.values()).filter_map(running).collect();
+        let lost = cluster.hosts[i].instances.values().filter_map(running);
+        for slot in lost.filter(|slot| !elsewhere.contains(slot)) {
             self.open.entry(slot).or_insert(now);
         }
     }
 
     fn event(&mut self, cluster: &Cluster, host: usize, event: &orbweave_core::Event) {
-        self.coverage.transition(event.kind);
+        *self.told_of.entry(event.kind).or_default() += 1;
         self.in_contact.observe(cluster, host, event.kind);
         let now = Mono(0) + cluster.time();
         if let Some(told) = &mut self.told {
@@ -163,13 +211,19 @@ impl Measured {
         match (event.kind, &event.workload, event.slot, event.about) {
             (EventKind::Started, Some(workload), Some(slot), _) => {
                 if let Some(since) = self.open.remove(&(workload.clone(), slot)) {
-                    self.recovered.push(now.since(since).as_millis() as u64);
+                    self.recovered.push(Recovery {
+                        ms: now.since(since).as_millis() as u64,
+                        slot: format!("{workload}/{slot}"),
+                        at_ms: since.0 / 1_000_000,
+                    });
                 }
             }
             (EventKind::MemberDown, _, _, Some(about)) => {
                 let me = cluster.hosts[host].id;
                 self.deaths.learned(me, about, now);
-                let alive = cluster.host_of(&about).filter(|i| cluster.hosts[*i].is_up());
+                let alive = cluster
+                    .host_of(&about)
+                    .filter(|i| cluster.hosts[*i].is_up() && !self.leaving.contains(i));
                 if let Some(i) = alive
                     && self.false_deaths.len() < FALSE_DEATHS_MAX
                 {
@@ -182,12 +236,20 @@ impl Measured {
     }
 }
 
+fn running(instance: &Instance) -> Option<Slot> {
+    instance.running.then(|| (instance.workload.clone(), instance.slot))
+}
+
 /// Shows a run to what measures it.
 pub(super) struct Watch(pub Rc<RefCell<Measured>>);
 
 impl Checker for Watch {
     fn name(&self) -> &'static str {
         "measured"
+    }
+
+    fn reads_messages(&self) -> bool {
+        false
     }
 
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
@@ -204,9 +266,15 @@ impl Checker for Watch {
                     if let Write::PutRecord { key, .. } = write
                         && let Ok(id) = wire::decode_open::<RecordId>("an identity", key, key.len())
                     {
-                        measured.coverage.record(id.kind);
+                        *measured.written.entry(id.kind).or_default() += 1;
                     }
                 }
+            }
+            Observed::Leaving => {
+                measured.leaving.insert(host);
+            }
+            Observed::Started => {
+                measured.leaving.remove(&host);
             }
             Observed::Killed => {
                 measured.killed(cluster, host);

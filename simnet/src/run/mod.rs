@@ -18,10 +18,12 @@ mod measure;
 mod report;
 mod reunion;
 mod sky;
+mod stopwatch;
 
-pub use measure::{Coverage, Quantiles};
+pub use measure::{Coverage, Quantiles, Recovery};
 pub use report::{Bytes, Report};
 pub use reunion::Reunion;
+pub use stopwatch::Measurement;
 
 use crate::check::{Checker, Violation};
 use crate::cluster::Cluster;
@@ -33,6 +35,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
+use stopwatch::Stopwatch;
 
 /// How long a healed mesh may take until all is well.
 ///
@@ -43,8 +46,10 @@ use std::time::Duration;
 /// in vain is offered again (10 s), and what was superseded drains. Doubled, since two
 /// of these may follow one another twice.
 pub const CONVERGE_WITHIN: Duration = Duration::from_secs(400);
-/// How often it is looked whether all is well.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether all is well, and whether it still is.
+const LOOK: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(2));
+/// A fleet of more hosts is looked at less often: a look at ten thousand takes seconds.
+const LARGE: usize = 1_000;
 /// All is well only if it stays so for this long.
 const STAYS: Duration = Duration::from_secs(20);
 
@@ -68,9 +73,14 @@ pub struct Run {
     seed: u64,
     schedule: Schedule,
     checkers: Option<Vec<Box<dyn Checker>>>,
+    also: Vec<Box<dyn Checker>>,
     tell_all: bool,
     until_broken: bool,
+    clock: Option<WallClock>,
 }
+
+/// Tells seconds of the world outside, for whoever measures a run; it decides nothing.
+pub type WallClock = Box<dyn Fn() -> f64>;
 
 impl Run {
     /// The run that a seed gives.
@@ -84,14 +94,27 @@ impl Run {
             seed,
             schedule: schedule.with_random_faults(seed),
             checkers: None,
+            also: Vec::new(),
             tell_all: false,
             until_broken: false,
+            clock: None,
         }
+    }
+
+    /// Measures by this clock how long the run takes.
+    pub fn timed_by(self, clock: WallClock) -> Self {
+        Self { clock: Some(clock), ..self }
     }
 
     /// Watches with these checkers, in the place of those that always watch.
     pub fn watched_by(self, checkers: Vec<Box<dyn Checker>>) -> Self {
         Self { checkers: Some(checkers), ..self }
+    }
+
+    /// Watches with this checker too.
+    pub fn watched_also_by(mut self, checker: Box<dyn Checker>) -> Self {
+        self.also.push(checker);
+        self
     }
 
     /// Keeps everything that nodes tell for the report's story.
@@ -129,15 +152,17 @@ impl Run {
     }
 
     fn run(self) -> Report {
-        let Self { seed, schedule, checkers, tell_all, until_broken } = self;
+        let Self { seed, schedule, checkers, also, tell_all, until_broken, clock } = self;
+        let stopwatch = Stopwatch::new(clock.unwrap_or_else(|| Box::new(|| 0.0)));
         let mut cluster = boot::cluster(&schedule, seed);
-        if let Some(checkers) = checkers {
+        if let Some(checkers) = checkers.or_else(|| (!schedule.watched).then(Vec::new)) {
             cluster = cluster.watched_by(checkers);
         }
+        also.into_iter().for_each(|checker| cluster.watched_also_by(checker));
         let measured = Rc::new(RefCell::new(Measured::of(&schedule, tell_all)));
         cluster.watched_also_by(Box::new(Watch(measured.clone())));
         cluster.until_broken = until_broken;
-        let mut stage = Stage { cluster, ledger: Ledger::default(), measured, broken: Vec::new() };
+        let mut stage = Stage { cluster, ledger: Ledger::default(), measured, stopwatch, broken: Vec::new() };
         boot::start_all(&mut stage.cluster, &schedule);
         stage.first_phase(&schedule, seed);
         if stage.is_over() {
@@ -159,6 +184,7 @@ struct Stage {
     cluster: Cluster,
     ledger: Ledger,
     measured: Rc<RefCell<Measured>>,
+    stopwatch: Stopwatch,
     /// What was expected and did not hold.
     broken: Vec<Violation>,
 }
@@ -197,6 +223,9 @@ impl Stage {
                 }),
             );
         }
+        if let Some(window) = &schedule.measured {
+            agenda.extend([(window.from_ms, Agenda::Measure), (window.to_ms, Agenda::Measure)]);
+        }
         agenda.sort_by_key(|(at, _)| *at);
         let mut victims = crate::dice::Dice::new(seed).child(KILLS);
         let mut back: std::collections::VecDeque<(u64, usize)> = std::collections::VecDeque::new();
@@ -212,6 +241,7 @@ impl Stage {
             self.run_to(at);
             match item {
                 Agenda::Event(event) => self.apply(event),
+                Agenda::Measure => self.stopwatch.mark(&self.cluster, &self.measured.borrow().in_contact),
                 Agenda::Expect(that) => self.expect_now(that),
                 Agenda::Kill(back_after) => {
                     if let Some(host) = self.kill_somebody(&mut victims) {
@@ -246,7 +276,12 @@ impl Stage {
                 Err(why) if now >= limit => return Err(why),
                 Err(_) => well_since = None,
             }
-            self.cluster.run(LOOK);
+            let large = self.cluster.hosts.len() > LARGE;
+            self.cluster.run(match well_since {
+                _ if large => STAYS / 2,
+                Some(_) => LOOK.1,
+                None => LOOK.0,
+            });
         }
     }
 }
@@ -258,4 +293,6 @@ enum Agenda<'a> {
     Event(&'a crate::schedule::Timed),
     Expect(&'a crate::schedule::Expect),
     Kill(u64),
+    /// A window of measurement begins or ends.
+    Measure,
 }

@@ -1,13 +1,10 @@
 //! What a run showed.
 
-use super::Stage;
-use super::measure::{Coverage, Measured, Quantiles};
+use super::measure::{Coverage, Quantiles, Recovery};
 use super::reunion::Reunion;
+use super::{Measurement, Stage};
 use crate::check::Violation;
-use crate::cluster::Cluster;
-use crate::link::Class;
 use crate::schedule::Schedule;
-use orbweave_model::Mono;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -33,10 +30,16 @@ pub struct Report {
     pub nodes: usize,
     /// How much time passed in the run, in seconds.
     pub virtual_s: f64,
-    /// How much passed outside; whoever has a clock fills it.
+    /// How much passed outside, from the making of the hosts to the end, by the clock
+    /// that the run was given; 0 if it was given none.
     pub wall_s: f64,
+    /// How many times real time all of it was.
+    pub speed: f64,
     /// What happened: messages that arrived, timers, ends of writes and the like.
     pub events: u64,
+    /// The window that the schedule wants measured, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Measurement>,
     /// The hash of every output of every node, with its time.
     pub trace: String,
     /// What was broken that must hold.
@@ -55,7 +58,8 @@ pub struct Report {
     pub nearly_all_ms: Quantiles,
     /// How often somebody who was up was declared dead by somebody.
     pub false_deaths: usize,
-    /// Partitions that ended, and what it took until both sides held the same.
+    /// Partitions that ended, and what it took until both sides held the same; only where
+    /// the scenario expects something of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reunions: Vec<Reunion>,
     /// The most memory that the process had; whoever may ask the system fills it.
@@ -66,6 +70,9 @@ pub struct Report {
     /// Why it did not come to rest.
     #[serde(skip)]
     pub unconverged: Option<String>,
+    /// The recovery that took longest.
+    #[serde(skip)]
+    pub slowest_recovery: Option<Recovery>,
     /// What happened how often.
     #[serde(skip)]
     pub coverage: Coverage,
@@ -94,7 +101,9 @@ impl Report {
             nodes,
             virtual_s: 0.0,
             wall_s: 0.0,
+            speed: 0.0,
             events: 0,
+            measured: None,
             trace: String::new(),
             violations: vec![Violation { at_ms: 0, host: None, checker: "panic", words }],
             converged: false,
@@ -107,21 +116,11 @@ impl Report {
             max_rss_mib: 0,
             converged_after: None,
             unconverged: Some("a node panicked".into()),
+            slowest_recovery: None,
             coverage: Coverage::default(),
             story: String::new(),
         }
     }
-}
-
-/// What was sent over satellites' links, by both ends: a satellite and second, and a second
-/// of contact. Without satellites, a host and second, and nothing.
-pub(super) fn orbit_bytes(cluster: &Cluster, measured: &Measured) -> (u64, u64) {
-    let bytes: u64 = (0..cluster.hosts.len()).map(|i| cluster.meter().of(i as u32, Class::Orbit).bytes).sum();
-    let satellites = cluster.hosts.iter().filter(|host| host.is_scheduled()).count() as u64;
-    let ends = if satellites > 0 { satellites } else { cluster.hosts.len() as u64 };
-    let seconds = cluster.time().as_secs().max(1);
-    let contact = measured.in_contact.total(Mono(0) + cluster.time()).as_secs();
-    (bytes / seconds / ends.max(1), bytes.checked_div(contact).unwrap_or(0))
 }
 
 impl Stage {
@@ -132,22 +131,10 @@ impl Stage {
         took: Option<Duration>,
         unconverged: Option<String>,
     ) -> Report {
-        let Self { cluster, measured, broken, .. } = self;
+        let Self { cluster, measured, broken, stopwatch, .. } = self;
         let measured = measured.borrow();
-        let virtual_s = cluster.time().as_secs_f64();
         let hosts = cluster.hosts.len();
-        let sent = |classes: &[Class]| -> u64 {
-            let all = (0..hosts).flat_map(|i| classes.iter().map(move |c| (i, *c)));
-            all.map(|(i, class)| cluster.meter().of(i as u32, class).bytes).sum()
-        };
-        let per = |bytes: u64, seconds: f64| (bytes as f64 / seconds.max(1.0)) as u64;
-        let satellites = cluster.hosts.iter().filter(|host| host.is_scheduled()).count();
-        let (orbit, orbit_in_contact) = orbit_bytes(&cluster, &measured);
-        let bytes_per_node_s = Bytes {
-            land: per(sent(&[Class::Lan, Class::Wan]), virtual_s * (hosts - satellites).max(1) as f64),
-            orbit,
-            orbit_in_contact,
-        };
+        let whole = stopwatch.whole(&cluster, &measured.in_contact);
         let mut violations = cluster.violations().to_vec();
         violations.extend(broken);
         let failed = !violations.is_empty() || unconverged.is_some();
@@ -155,14 +142,16 @@ impl Stage {
             scenario: schedule.name,
             seed,
             nodes: hosts,
-            virtual_s,
-            wall_s: 0.0,
-            events: cluster.events(),
+            virtual_s: whole.virtual_s,
+            wall_s: whole.wall_s,
+            speed: whole.speed,
+            events: whole.events,
+            measured: stopwatch.window(),
             trace: cluster.trace().to_string(),
             violations,
             converged: unconverged.is_none(),
             recovery_ms: measured.recovery(),
-            bytes_per_node_s,
+            bytes_per_node_s: whole.bytes_per_node_s,
             first_placer_ms: measured.deaths.first_placer(),
             nearly_all_ms: measured.deaths.nearly_all(),
             false_deaths: measured.false_deaths.len(),
@@ -170,7 +159,8 @@ impl Stage {
             max_rss_mib: 0,
             converged_after: took,
             unconverged,
-            coverage: measured.coverage.clone(),
+            slowest_recovery: measured.slowest_recovery(),
+            coverage: measured.coverage(),
             story: match &measured.told {
                 Some(told) => told.clone(),
                 None if failed => cluster.story(STORY_LINES),

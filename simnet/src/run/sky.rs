@@ -66,7 +66,7 @@ pub(super) fn plans(schedule: &Schedule) -> Vec<Option<LinkPlan>> {
     schedule.hosts.iter().flat_map(of).collect()
 }
 
-/// Every satellite was on the ground once: stations know its orbit before they start.
+/// Every satellite was on the ground once: its zone knows its orbit before it starts.
 pub(super) fn catalogue(cluster: &mut Cluster, schedule: &Schedule) {
     let places: Vec<Place> =
         schedule.hosts.iter().flat_map(|group| group.names().into_iter().map(|_| group.place)).collect();
@@ -86,10 +86,12 @@ pub(super) fn catalogue(cluster: &mut Cluster, schedule: &Schedule) {
         };
         let hlc = Hlc { wall: BEGIN - LAUNCHED, count: 0 };
         let (key, id) = (&host.key, host.id.to_string());
-        records.push(Record::sign(key, cluster.world.mesh, RecordKind::NODE, &id, hlc, info.encode()));
+        let record = Record::sign(key, cluster.world.mesh, RecordKind::NODE, &id, hlc, info.encode());
+        records.push((cluster.zone_of[i], record));
     }
     for (i, _) in places.iter().enumerate().filter(|(_, place)| **place != Place::Orbit) {
-        for record in &records {
+        let zone = cluster.zone_of[i];
+        for (_, record) in records.iter().filter(|(of, _)| *of == zone) {
             cluster.plant(i, record);
         }
     }

@@ -9,6 +9,9 @@ use crate::dice::Dice;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// The second half of a certificate's life of 90 days, its last two days aside.
+const SECOND_HALF_HOURS: (u64, u64) = (45 * 24, 88 * 24);
+
 /// Each part of a drawing has dice of its own, so that one does not change another.
 mod luck {
     pub const FLEET: u64 = 11;
@@ -44,6 +47,8 @@ impl Schedule {
             events: draw.finished(),
             repeats: Vec::new(),
             kills: None,
+            measured: None,
+            watched: true,
             random: None,
             expectations: Vec::new(),
         }
@@ -100,6 +105,7 @@ fn host(
     let tier = if dice.chance(500_000) { "edge" } else { "cloud" };
     let drift = dice.between(0, u64::from(options.drift_ppm) * 2) as i32 - options.drift_ppm as i32;
     let old = dice.chance(300_000);
+    let aged = dice.chance(300_000).then(|| dice.between(SECOND_HALF_HOURS.0, SECOND_HALF_HOURS.1) as u32);
     // Little room: one or two replicas each, so that placers with stale views collide.
     let room = dice.between(1, 2) as u32 * 100;
     Hosts {
@@ -107,6 +113,7 @@ fn host(
         labels: [("tier".to_owned(), tier.to_owned())].into(),
         drift_ppm: if on.contains(&Kind::Drift) { drift } else { 0 },
         previous_version: old && on.contains(&Kind::PreviousVersion),
+        certified_hours_ago: aged.filter(|_| on.contains(&Kind::OldCertificates)),
         cpu_milli: tight.then_some(room),
         ..Hosts::one(name)
     }
@@ -309,7 +316,7 @@ impl<'a> Draw<'a> {
             }
             Kind::Stranger => self.admit(kind, at, &adversary::STRANGERS),
             Kind::Liar => self.admit(kind, at, &adversary::LIARS),
-            Kind::Drift | Kind::GossipOff | Kind::PreviousVersion => {}
+            Kind::Drift | Kind::GossipOff | Kind::PreviousVersion | Kind::OldCertificates => {}
         }
     }
 

@@ -30,6 +30,7 @@ pub enum Kind {
     Drift,
     GossipOff,
     PreviousVersion,
+    OldCertificates,
 }
 
 impl Kind {
@@ -57,7 +58,8 @@ impl Kind {
         Self::Liar,
     ];
     /// Those that hold for a whole run.
-    pub const LASTING: [Self; 3] = [Self::Drift, Self::GossipOff, Self::PreviousVersion];
+    pub const LASTING: [Self; 4] =
+        [Self::Drift, Self::GossipOff, Self::PreviousVersion, Self::OldCertificates];
 
     /// Its name, as in files and reports.
     pub fn name(self) -> &'static str {
@@ -85,6 +87,7 @@ impl Kind {
             Self::Drift => "drift",
             Self::GossipOff => "gossip-off",
             Self::PreviousVersion => "previous-version",
+            Self::OldCertificates => "old-certificates",
         }
     }
 }

@@ -28,7 +28,7 @@ pub use file::ScenarioError;
 pub use kind::Kind;
 pub use options::FaultOptions;
 pub use orbit::{Place, Shell, Sky};
-pub use parts::{Expect, Expectation, Hosts, Kills, Medium, Net};
+pub use parts::{Expect, Expectation, Hosts, Kills, Medium, Net, Window};
 pub use repeat::Repeat;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,13 @@ pub struct Schedule {
     /// Random faults beside the events, drawn from the seed of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random: Option<FaultOptions>,
+    /// The part of the run of which speed and traffic are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Window>,
+    /// Whether checkers watch, as they do in every run that does not measure speed. What
+    /// is expected at the end is looked at all the same.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub watched: bool,
     /// What must hold, and when.
     #[serde(default, rename = "expect", skip_serializing_if = "Vec::is_empty")]
     pub expectations: Vec<Expectation>,
@@ -85,7 +92,22 @@ impl Schedule {
     pub fn faults_end_ms(&self) -> u64 {
         let events = self.events.iter().map(|event| event.at_ms);
         let kills = self.kills.as_ref().map(Kills::end_ms);
+        let measured = self.measured.map(|window| window.to_ms);
         let expected = self.expectations.iter().filter_map(|e| e.at_ms);
-        events.chain(kills).chain(expected).max().unwrap_or(0).max(self.faults_s.saturating_mul(1_000))
+        events
+            .chain(kills)
+            .chain(measured)
+            .chain(expected)
+            .max()
+            .unwrap_or(0)
+            .max(self.faults_s.saturating_mul(1_000))
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(b: &bool) -> bool {
+    *b
 }

@@ -66,6 +66,8 @@ pub struct FaultOptions {
     pub gossip_off: bool,
     /// Some nodes may be of the previous wire version.
     pub previous_version: bool,
+    /// Certificates of some nodes may be in the second half of their lives.
+    pub old_certificates: bool,
     /// How far a wall clock is set ahead at most, in milliseconds.
     pub jump_ahead_ms: u64,
     /// How far it is set back at most.
@@ -134,10 +136,11 @@ impl Default for FaultOptions {
             refusal: 2,
             instance_fails: 3,
             stranger: 2,
-            liar: 1,
+            liar: 2,
             drift_ppm: 100,
             gossip_off: true,
             previous_version: true,
+            old_certificates: true,
             jump_ahead_ms: 20_000,
             jump_back_ms: 3_600_000,
             slow_disk_ms: (50, 3_000),
@@ -187,6 +190,7 @@ impl FaultOptions {
             Kind::Drift => self.drift_ppm,
             Kind::GossipOff => u32::from(self.gossip_off),
             Kind::PreviousVersion => u32::from(self.previous_version),
+            Kind::OldCertificates => u32::from(self.old_certificates),
         }
     }
 }

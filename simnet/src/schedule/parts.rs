@@ -17,6 +17,10 @@ pub struct Hosts {
     /// Their zone.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub zone: String,
+    /// Over how many zones they are spread in turn: `zone-0`, `zone-1` and so on. Hosts of
+    /// two zones know nothing of one another.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zones: u32,
     /// Where they stand; links between two sites may be longer. Also their row in a
     /// matrix of round trips. `spread` gives each host of a group a site of its own.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -45,6 +49,9 @@ pub struct Hosts {
     /// Whether they are of the previous wire version.
     #[serde(default, skip_serializing_if = "is_false")]
     pub previous_version: bool,
+    /// How many hours ago their certificates of 90 days were issued; 24 if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certified_hours_ago: Option<u32>,
     /// Whether they are off until something starts them.
     #[serde(default, skip_serializing_if = "is_false")]
     pub spare: bool,
@@ -62,6 +69,11 @@ impl Hosts {
             None => vec![self.name.clone()],
             Some(count) => (0..count).map(|k| format!("{}-{k}", self.name)).collect(),
         }
+    }
+
+    /// The zone of its k-th host; empty if nothing is said.
+    pub fn zone_of(&self, k: u32) -> String {
+        k.checked_rem(self.zones).map_or_else(|| self.zone.clone(), |zone| format!("zone-{zone}"))
     }
 
     /// The site of its k-th host.
@@ -150,6 +162,16 @@ impl Kills {
     pub fn end_ms(&self) -> u64 {
         self.from_ms + self.every_ms * u64::from(self.count) + self.back_after_ms
     }
+}
+
+/// The part of a run of which speed and traffic are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Window {
+    /// Where it begins, in milliseconds.
+    pub from_ms: u64,
+    /// Where it ends.
+    pub to_ms: u64,
 }
 
 /// What must hold.

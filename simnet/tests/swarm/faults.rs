@@ -67,6 +67,9 @@ fn every_kind_of_fault_is_drawn_in_at_least_a_twentieth_of_the_seeds() {
         if drawn.hosts.iter().any(|host| host.previous_version) {
             kinds.insert(Kind::PreviousVersion);
         }
+        if drawn.hosts.iter().any(|host| host.certified_hours_ago.is_some()) {
+            kinds.insert(Kind::OldCertificates);
+        }
         for kind in kinds {
             *seen.entry(kind).or_default() += 1;
         }
@@ -79,7 +82,13 @@ fn every_kind_of_fault_is_drawn_in_at_least_a_twentieth_of_the_seeds() {
 
 #[test]
 fn a_kind_of_weight_zero_is_never_drawn() {
-    let options = FaultOptions { crash: 0, kind_on_ppm: 1_000_000, ..FaultOptions::default() };
+    // So many faults that each kind is among them.
+    let options = FaultOptions {
+        crash: 0,
+        kind_on_ppm: 1_000_000,
+        every_ms: (1_000, 2_000),
+        ..FaultOptions::default()
+    };
     for seed in 0..30 {
         let drawn = Schedule::draw(seed, 20, &options);
         assert!(drawn.events.iter().all(|event| event.part_of != Some(Kind::Crash)));

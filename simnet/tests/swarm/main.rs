@@ -1,6 +1,7 @@
 //! Drawn runs, scenario files, and the traces of ten seeds.
 
 mod faults;
+mod pictures;
 mod scenarios;
 
 use orbweave_simnet::{FaultOptions, Run, RunOptions, Schedule};
@@ -49,6 +50,10 @@ fn file() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/swarm/traces.txt")
 }
 
+/// The same file holds for builds with and without optimisation, and for any machine:
+/// `cargo test -p orbweave-simnet --test swarm traces` is the same test in debug (some
+/// minutes). Why it can hold is in docs/SIMNET.md.
+///
 /// Every change of what nodes do changes these, and then they are written anew:
 /// `cargo test --release -p orbweave-simnet --test swarm -- --ignored write_traces`
 #[test]

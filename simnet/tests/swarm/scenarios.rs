@@ -3,8 +3,19 @@
 use orbweave_simnet::{Report, Run, Schedule};
 use std::path::{Path, PathBuf};
 
-/// Takes minutes; run by hand: `simnet run simnet/scenarios/lan-300-failover.toml`.
-const LONG: &[&str] = &["lan-300-failover.toml", "starlink-shell.toml"];
+/// They take minutes; run by hand: `simnet run simnet/scenarios/lan-300-failover.toml`.
+const LONG: &[&str] = &[
+    "lan-300-failover.toml",
+    "partition-14-days.toml",
+    "partition-24-hours.toml",
+    "partition-30-minutes.toml",
+    "starlink-shell.toml",
+    "steady-100.toml",
+    "steady-1000.toml",
+    "steady-10000.toml",
+    "wan-300-failover.toml",
+    "wan-300-quiet.toml",
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios")
@@ -21,7 +32,16 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 fn read(path: &Path) -> Schedule {
     let text = std::fs::read_to_string(path).expect("a scenario");
-    let schedule = Schedule::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut schedule = Schedule::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    if let Some(matrix) = schedule.links.matrix.clone() {
+        let measured = path.parent().expect("a folder").join(matrix);
+        let measured = std::fs::read_to_string(measured).expect("measured round trips");
+        schedule.links.read_matrix(&measured).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let sites =
+            schedule.hosts.iter().flat_map(|group| (0..group.count.unwrap_or(1)).map(|k| group.site_of(k)));
+        let last = sites.max().unwrap_or(0) as usize;
+        assert!(schedule.links.round_trip_us.len() >= (last + 1).pow(2), "{}: too few sites", path.display());
+    }
     let folder = path.parent().expect("a folder");
     let load = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("{name}: {e}"));
     schedule.load(load).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -79,4 +99,106 @@ fn an_expectation_that_does_not_hold_is_a_violation() {
     let text = "name = \"x\"\n[[hosts]]\nname = \"node\"\ncount = 3\n[[event]]\nat-ms = 9_000\ndo = { deploy = { workload = \"app\", node = \"node-0\", replicas = 2 } }\n[[expect]]\nthat = { placed = { workload = \"app\", replicas = 3 } }\n";
     let report = Run::of(Schedule::parse(text).expect("a scenario"), 1).execute();
     assert_eq!(report.failure(), Some("expectation"), "{report:#?}");
+}
+
+/// Two nodes are apart for two minutes, and 50 of 200 records change on each side: so
+/// large a share that comparing ranges costs half as much as the records.
+fn reunion(round_trips: u32) -> Report {
+    let change = |from_ms: u32, first: u32, node: &str| {
+        format!(
+            "[[repeat]]\nfrom-ms = {from_ms}\nevery-ms = 1_000\ntimes = 50\nfirst = {first}\ndo = {{ deploy = {{ workload = \"app-{{n}}\", node = \"{node}\", replicas = 0, variable = 1 }} }}\n"
+        )
+    };
+    let text = format!(
+        "name = \"x\"\nfaults-s = 200\n[[hosts]]\nname = \"node\"\ncount = 2\n[[repeat]]\nfrom-ms = 5_000\nevery-ms = 10\ntimes = 200\ndo = {{ deploy = {{ workload = \"app-{{n}}\", node = \"node-0\", replicas = 0 }} }}\n[[event]]\nat-ms = 20_000\ndo = {{ split = [\"node-1\"] }}\n{}{}[[event]]\nat-ms = 140_000\ndo = {{ join = [\"node-1\"] }}\n[[expect]]\nthat = {{ reunited = {{ ms = 60_000, round-trips = {round_trips}, overhead-percent = 100 }} }}\n",
+        change(21_000, 0, "node-0"),
+        change(21_500, 100, "node-1"),
+    );
+    Run::of(Schedule::parse(&text).expect("a scenario"), 1).execute()
+}
+
+#[test]
+fn what_a_partition_cost_to_overcome_is_measured_and_may_be_expected() {
+    let report = reunion(4);
+    assert_eq!(report.failure(), None, "{report:#?}");
+    let [reunion] = &report.reunions[..] else { panic!("{:?}", report.reunions) };
+    assert!((100..=104).contains(&reunion.differing), "{reunion:?}");
+    assert!(
+        reunion.session_bytes * 10 > reunion.differing_bytes * 9 && reunion.round_trips >= 2.0,
+        "{reunion:?}"
+    );
+}
+
+#[test]
+fn a_reconciliation_that_takes_more_than_is_expected_is_a_violation() {
+    assert_eq!(reunion(1).failure(), Some("expectation"));
+}
+
+#[test]
+fn what_is_expected_at_the_moment_of_an_event_is_expected_before_it() {
+    let text = "name = \"x\"\n[[hosts]]\nname = \"node\"\ncount = 3\n[[event]]\nat-ms = 9_000\ndo = { crash = [\"node-2\"] }\n[[expect]]\nat-ms = 9_000\nthat = \"members-agree\"\n[[expect]]\nat-ms = 9_001\nthat = \"members-agree\"\n";
+    let report = Run::of(Schedule::parse(text).expect("a scenario"), 1).execute();
+    let at: Vec<u64> = report.violations.iter().map(|violation| violation.at_ms).collect();
+    assert_eq!(at, [9_001], "{report:#?}");
+}
+
+const TWO_ZONES: &str = r#"
+name = "two-zones"
+measured = { from-ms = 20_000, to-ms = 30_000 }
+[[hosts]]
+name = "node"
+count = 6
+zones = 2
+[[hosts]]
+name = "new"
+count = 1
+zones = 2
+spare = true
+[[repeat]]
+from-ms = 8_000
+every-ms = 500
+times = 2
+do = { deploy = { workload = "app-{n}", node = "node-{n}", replicas = 2 } }
+[[event]]
+at-ms = 15_000
+do = { replace = { node = "node-4", by = "new-0" } }
+[[expect]]
+at-ms = 30_000
+that = "members-agree"
+[[expect]]
+that = { placed = { workload = "app-0", replicas = 2 } }
+[[expect]]
+that = { placed = { workload = "app-1", replicas = 2 } }
+"#;
+
+#[test]
+fn zones_stand_side_by_side_and_each_comes_to_rest_by_itself() {
+    let run = |text: &str| {
+        let began = std::cell::Cell::new(0.0);
+        let clock = move || {
+            began.set(began.get() + 2.0);
+            began.get()
+        };
+        Run::of(Schedule::parse(text).expect("a scenario"), 1).timed_by(Box::new(clock)).execute()
+    };
+    let report = run(TWO_ZONES);
+    assert_eq!(report.failure(), None, "{report:#?}\n{}", report.story);
+    // The clock is read at the beginning, at both ends of the window, and at the end.
+    let window = report.measured.expect("a window");
+    assert_eq!((window.virtual_s, window.wall_s, window.speed, report.wall_s), (10.0, 2.0, 5.0, 6.0));
+    assert!(window.events > 0 && window.events < report.events && window.bytes_per_node_s.land > 0);
+    // The same hosts in one zone see one another.
+    let together = run(&TWO_ZONES.replace("zones = 2\n", ""));
+    assert_eq!(together.failure(), None, "{together:#?}\n{}", together.story);
+    assert!(together.bytes_per_node_s.land > report.bytes_per_node_s.land);
+    assert_eq!(run(TWO_ZONES).trace, report.trace);
+}
+
+#[test]
+fn a_run_that_nobody_watches_is_the_same_run() {
+    let watched = Run::of(Schedule::parse(TWO_ZONES).expect("a scenario"), 2).execute();
+    let text = TWO_ZONES.replace("measured =", "watched = false\nmeasured =");
+    let unwatched = Run::of(Schedule::parse(&text).expect("a scenario"), 2).execute();
+    assert_eq!((watched.failure(), unwatched.failure()), (None, None));
+    assert_eq!(watched.trace, unwatched.trace);
 }

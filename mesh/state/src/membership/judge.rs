@@ -261,7 +261,7 @@ impl Membership {
         self.ring.remove(node);
         self.doubt.looking.remove(&node);
         self.swim.note(Identity { node, generation }, 0, State::Down);
-        self.touched.insert(node);
+        self.touched.push(node);
         self.tell(Event::Down { node, generation, cause });
         // Should it live after all, it learns of it.
         self.bury(node, generation);

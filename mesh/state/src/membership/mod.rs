@@ -189,7 +189,8 @@ pub struct Membership {
     rng: Xoshiro256PlusPlus,
     outputs: VecDeque<Output>,
     wakes: BTreeSet<(Mono, NodeId)>,
-    touched: BTreeSet<NodeId>,
+    /// Whose timers may have changed; a node may stand here twice.
+    touched: Vec<NodeId>,
     swim_timers: BTreeMap<(Mono, u64), foca::Timer<Identity>>,
     swim_timers_made: u64,
     /// SWIM's gossip timer, while there is nothing to pass on.
@@ -228,7 +229,7 @@ impl Membership {
             rng: child(b"membership"),
             outputs: VecDeque::new(),
             wakes: BTreeSet::new(),
-            touched: BTreeSet::new(),
+            touched: Vec::new(),
             swim_timers: BTreeMap::new(),
             swim_timers_made: 0,
             gossip_timer: None,
@@ -374,7 +375,7 @@ impl Membership {
         } else if peer.is_alive() && peer.signed > peer.generation {
             self.begin_round(node);
         }
-        self.touched.insert(node);
+        self.touched.push(node);
         self.settle();
     }
 
@@ -475,7 +476,7 @@ impl Membership {
             } else if peer.is_alive() && peer.missing_since.is_none() {
                 peer.next_probe = None;
             }
-            self.touched.insert(node);
+            self.touched.push(node);
         }
         self.targets = targets;
     }
@@ -490,7 +491,9 @@ impl Membership {
             }
             self.judge_all();
         }
-        while let Some(node) = self.touched.pop_first() {
+        self.touched.sort_unstable();
+        self.touched.dedup();
+        for node in self.touched.drain(..) {
             let Some(peer) = self.peers.get_mut(&node) else { continue };
             if peer.status == Status::Down {
                 self.down.insert(node);

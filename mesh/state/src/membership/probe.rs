@@ -35,7 +35,7 @@ impl Membership {
             if let Some(peer) = self.peers.get_mut(&node) {
                 peer.wake = None;
             }
-            self.touched.insert(node);
+            self.touched.push(node);
             self.peer_due(node);
             self.settle();
         }
@@ -75,7 +75,7 @@ impl Membership {
             peer.verdicts.clear();
             peer.claims.clear();
             peer.next_probe = peer.next_probe.map(|at| at.max(now));
-            self.touched.insert(node);
+            self.touched.push(node);
             if peer.is_alive() {
                 peer.missing_since = None;
                 self.begin_round(node);
@@ -129,7 +129,7 @@ impl Membership {
             }
             peer.next_probe = Some(again);
         }
-        self.touched.insert(node);
+        self.touched.push(node);
     }
 
     /// Probes a node, unless that is under way.
@@ -152,7 +152,7 @@ impl Membership {
         let nonce = round.nonce.wrapping_add(u32::try_from(round.sent.len()).unwrap_or_default());
         round.sent.push(now);
         round.deadline = now + timeout * (2 + ill_health) / 2;
-        self.touched.insert(node);
+        self.touched.push(node);
         let probe = self.probe(node, nonce);
         self.send(node, Frame::Probe(probe).encode());
     }

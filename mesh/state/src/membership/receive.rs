@@ -124,7 +124,7 @@ impl Membership {
                 let last = peer.round.as_ref().and_then(|round| round.sent.last());
                 if last.is_none_or(|at| now.since(*at) >= self.timing.announce_min) {
                     (peer.round, peer.next_probe) = (None, Some(now));
-                    self.touched.insert(node);
+                    self.touched.push(node);
                 }
             }
             (Status::Alive, State::Suspect | State::Down)
@@ -183,7 +183,7 @@ impl Membership {
         self.ring.insert(from);
         self.swim.note(Identity { node: from, generation }, 0, State::Alive);
         self.tell(Event::Up { node: from, generation });
-        self.touched.insert(from);
+        self.touched.push(from);
         self.retarget();
         Ok(Contact::Live)
     }
@@ -207,7 +207,7 @@ impl Membership {
             peer.round = round;
         }
         peer.heard_at = Some(now);
-        self.touched.insert(node);
+        self.touched.push(node);
         if let Some(incarnation) = suspected {
             self.refute(Identity { node, generation }, incarnation);
         }
@@ -251,7 +251,7 @@ impl Membership {
         self.doubt.forget(node);
         self.ring.remove(node);
         self.swim.note(Identity { node, generation }, 0, State::Down);
-        self.touched.insert(node);
+        self.touched.push(node);
         self.tell(Event::Left { node });
         self.retarget();
     }

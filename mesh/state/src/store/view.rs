@@ -75,7 +75,7 @@ impl<'a> View<'a> {
     /// Records that arrived after this number, the earliest first.
     pub fn arrived_after(&self, number: u64) -> impl Iterator<Item = &'a Entry> {
         let from = (std::ops::Bound::Excluded(number), std::ops::Bound::Unbounded);
-        self.store.arrivals.range(from).filter_map(|(_, key)| self.get(key))
+        self.store.arrivals.range(from).filter_map(|(_, record)| self.get(&super::key_of(record)))
     }
 
     fn dead_between(&self, low: &Key, high: Option<&Key>) -> &[Key] {

@@ -4,6 +4,8 @@
 //! thread) and the terminal.
 
 mod one;
+mod plants;
+mod plot;
 mod read;
 mod several;
 mod shrinking;
@@ -11,7 +13,7 @@ mod swarm;
 mod wall;
 
 use clap::{Args, Parser, Subcommand};
-use orbweave_simnet::{FaultOptions, RunOptions};
+use orbweave_simnet::{FaultOptions, RunOptions, Schedule};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,8 +33,14 @@ enum Command {
     Replay(ReplayArguments),
     /// Run many seeds, each of which draws what goes wrong
     Swarm(SwarmArguments),
+    /// Print what a seed draws as a scenario
+    Draw(SeedArguments),
     /// Make a failing seed a short scenario
-    Shrink(ShrinkArguments),
+    Shrink(SeedArguments),
+    /// Run a scenario file and draw what happened
+    Plot(PlotArguments),
+    /// Plant known defects into the nodes and count the seeds until each is noticed
+    Plants(plants::Arguments),
 }
 
 #[derive(Args)]
@@ -58,6 +66,18 @@ struct ReplayArguments {
     file: PathBuf,
     #[command(flatten)]
     output: Output,
+}
+
+#[derive(Args)]
+struct PlotArguments {
+    /// The scenario, in TOML
+    file: PathBuf,
+    /// The seed; the file's own if none is given
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Where the picture goes
+    #[arg(long, value_name = "FILE", default_value = "story.svg")]
+    out: PathBuf,
 }
 
 #[derive(Args)]
@@ -89,8 +109,8 @@ struct SwarmArguments {
 }
 
 #[derive(Args)]
-struct ShrinkArguments {
-    /// The failing seed
+struct SeedArguments {
+    /// The seed
     #[arg(long)]
     seed: u64,
     #[command(flatten)]
@@ -136,7 +156,13 @@ fn main() -> ExitCode {
                 options,
             })
         }),
+        Command::Draw(a) => a.drawn.options().map(|options| {
+            print!("{}", Schedule::draw(a.seed, options.nodes, &options.faults).to_toml());
+            true
+        }),
         Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),
+        Command::Plot(a) => plot::run(&a.file, a.seed, &a.out),
+        Command::Plants(a) => plants::run(&a),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use crate::{read, wall};
 use indicatif::{ProgressBar, ProgressStyle};
-use orbweave_simnet::run::{Quantiles, Reunion};
+use orbweave_simnet::run::{Quantiles, Recovery, Reunion};
 use orbweave_simnet::{Report, Run};
 use std::fs;
 use std::path::Path;
@@ -43,15 +43,22 @@ fn print(report: &Report, told: bool) {
 /// What a run showed, in words.
 pub fn words(report: &Report) -> String {
     let mut lines = vec![format!(
-        "{} with seed {}: {} nodes, {:.1} s in {:.2} s, {} events, trace {}",
+        "{} with seed {}: {} nodes, {:.1} s in {:.2} s ({} times real time), {} events, trace {}",
         report.scenario,
         report.seed,
         report.nodes,
         report.virtual_s,
         report.wall_s,
+        report.speed,
         report.events,
         report.trace
     )];
+    if let Some(window) = &report.measured {
+        lines.push(format!(
+            "of these measured: {:.1} s in {:.2} s ({} times real time), {} events, {} bytes a node and second on land",
+            window.virtual_s, window.wall_s, window.speed, window.events, window.bytes_per_node_s.land
+        ));
+    }
     let mut spread = |what: &str, of: Quantiles| {
         if let (Some(p50), Some(p99)) = (of.p50, of.p99) {
             lines.push(format!("{what} {p50} ms in the median, {p99} ms at p99"));
@@ -60,6 +67,9 @@ pub fn words(report: &Report) -> String {
     spread("recovery took", report.recovery_ms);
     spread("the first placer knew of a death after", report.first_placer_ms);
     spread("99 % of nodes knew of a death after", report.nearly_all_ms);
+    lines.extend(report.slowest_recovery.iter().map(|Recovery { ms, slot, at_ms }| {
+        format!("the slowest recovery was that of {slot}, which ran nowhere for {ms} ms from {at_ms} ms on")
+    }));
     lines.push(format!(
         "{} false deaths; {} bytes a node and second on land",
         report.false_deaths, report.bytes_per_node_s.land

@@ -2,6 +2,7 @@
 
 use crate::{shrinking, wall};
 use indicatif::{ProgressBar, ProgressStyle};
+use orbweave_simnet::run::Recovery;
 use orbweave_simnet::{Report, Run, RunOptions};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ struct Found {
     covered: BTreeMap<String, u64>,
     converged_ms: Vec<u64>,
     recovery_p99_ms: Vec<u64>,
+    /// The longest recovery, and its seed.
+    slowest: Option<(Recovery, u64)>,
     bytes: Vec<u64>,
 }
 
@@ -135,6 +138,8 @@ impl Found {
         }
         self.converged_ms.extend(report.converged_after.map(|took| took.as_millis() as u64));
         self.recovery_p99_ms.extend(report.recovery_ms.p99);
+        let slowest = report.slowest_recovery.clone().map(|recovery| (recovery, seed));
+        self.slowest = self.slowest.take().max(slowest);
         self.bytes.push(report.bytes_per_node_s.land);
     }
 
@@ -149,6 +154,9 @@ impl Found {
         };
         spread("all was well after healing", &mut self.converged_ms, "ms");
         spread("recovery at p99 of a seed", &mut self.recovery_p99_ms, "ms");
+        if let Some((Recovery { ms, slot, at_ms }, seed)) = &self.slowest {
+            println!("the slowest recovery: {slot} of seed {seed}, for {ms} ms from {at_ms} ms on");
+        }
         spread("sent a node and second", &mut self.bytes, "bytes");
         println!(
             "{count} seeds in {wall_s:.1} s: {} violations, {} seeds did not converge; peak memory {} MiB",

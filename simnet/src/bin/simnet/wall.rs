@@ -17,8 +17,7 @@ pub fn seconds_since(begin: Instant) -> f64 {
 /// Runs it, and says what it took.
 pub fn measured(run: Run) -> Report {
     let begin = now();
-    let mut report = run.execute();
-    report.wall_s = (seconds_since(begin) * 1_000.0).round() / 1_000.0;
+    let mut report = run.timed_by(Box::new(move || seconds_since(begin))).execute();
     report.max_rss_mib = peak_mib();
     report
 }

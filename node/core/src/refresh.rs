@@ -1,0 +1,37 @@
+//! When a node says again what it is, so that its record does not expire.
+
+use orbweave_model::{Mono, NodeId};
+use orbweave_state::store::NODE_RECORD_LIFE;
+use std::time::Duration;
+
+/// A node record is renewed after a third of its life.
+const REFRESH: Duration = Duration::from_secs(NODE_RECORD_LIFE.as_secs() / 3);
+
+/// The next time after this. Each node has times of its own: nodes that were switched on
+/// together would else all refresh at once, for ever.
+pub(crate) fn after(now: Mono, me: NodeId) -> Mono {
+    let every = REFRESH.as_nanos() as u64;
+    let [a, b, c, d, e, f, g, h, ..] = *me.as_bytes();
+    let phase = u64::from_be_bytes([a, b, c, d, e, f, g, h]) % every;
+    let since_last = now.0.wrapping_add(phase) % every;
+    now + Duration::from_nanos(every - since_last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orbweave_model::Hash;
+
+    #[test]
+    fn nodes_that_start_together_say_again_what_they_are_at_times_of_their_own() {
+        let id = |n: u16| NodeId(Hash::of(&n.to_be_bytes()).0);
+        let mut slices = [0_u32; 30];
+        for n in 0..300 {
+            let first = after(Mono(0), id(n));
+            assert!(first > Mono(0) && first <= Mono(0) + REFRESH);
+            assert_eq!(after(first, id(n)), first + REFRESH);
+            slices[(first.0 as usize - 1) * 30 / REFRESH.as_nanos() as usize] += 1;
+        }
+        assert!(slices.iter().all(|count| (1..=25).contains(count)), "{slices:?}");
+    }
+}
