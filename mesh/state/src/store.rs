@@ -154,7 +154,9 @@ impl Store {
     pub fn merge(&mut self, record: Record) -> Merge {
         let author = record.id().author;
         // What the roots said counts also where the one that wrapped it is revoked.
-        if self.barred.contains(&author) && record.id().kind != RecordKind::TRUST {
+        if self.barred.contains(&author) && record.id().kind != RecordKind::TRUST
+            || self.renews_barred(record.id())
+        {
             return Merge::Barred;
         }
         let held = self.get(record.id());
@@ -186,20 +188,27 @@ impl Store {
         Merge::Applied { replaced }
     }
 
-    /// Evicts every record of a key and bars it, whichever arrived first.
+    /// Evicts every record of a key, and the renewals of its certificate, and bars it,
+    /// whichever arrived first.
     /// Returns the identities that went.
     pub fn bar(&mut self, author: PublicKey) -> Vec<RecordId> {
         self.barred.insert(author);
         let gone: Vec<RecordId> = self
             .iter()
             .map(Record::id)
-            .filter(|id| id.author == author && id.kind != RecordKind::TRUST)
+            .filter(|id| id.author == author && id.kind != RecordKind::TRUST || self.renews_barred(id))
             .cloned()
             .collect();
         for id in &gone {
             self.remove(id);
         }
         gone
+    }
+
+    /// Whether a record renews the certificate of a barred key. Whoever joins later
+    /// refuses it, so that stores would differ for ever if others kept it.
+    fn renews_barred(&self, id: &RecordId) -> bool {
+        id.kind == RecordKind::CERTIFICATE && id.key.parse().is_ok_and(|key| self.barred.contains(&key))
     }
 
     /// Whether records of this key are refused.

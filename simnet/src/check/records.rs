@@ -7,7 +7,7 @@
 //!   another author's.
 //! - Nothing from the future is taken in: at most 30 s ahead of the host's own clock.
 //! - A workload's record, deleted ones above all, a trust document or a certificate is
-//!   dropped only when its author was revoked.
+//!   dropped only when its author was revoked, or the node whose certificate it renews.
 //! - What the node believes is what its disk holds or is about to.
 
 use super::knowledge::Known;
@@ -20,7 +20,7 @@ use orbweave_core::io::Write;
 use orbweave_model::{Hash, Mono, PublicKey, limit, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind};
 use orbweave_state::store::NODE_RECORD_LIFE;
-use orbweave_trust::{Genesis, Roles};
+use orbweave_trust::{Authority, Genesis, Roles};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -156,9 +156,8 @@ fn dropped(cluster: &Cluster, host: usize, key: &[u8], writes: &[Write]) -> Resu
     }
     let held = cluster.hosts[host].disk.newest(key).and_then(|bytes| cluster.read(bytes));
     let Some(record) = held.filter(|record| KEPT.contains(&record.id().kind)) else { return Ok(()) };
-    let author = record.id().author;
-    let mut revoked =
-        cluster.authority_at(host, Known::Heard).is_some_and(|authority| authority.is_revoked(&author));
+    let authority = cluster.authority_at(host, Known::Heard);
+    let mut revoked = authority.is_some_and(|authority| is_revoked(&authority, record.id()));
     // The revocation itself may be in the same batch.
     revoked |= writes.iter().any(|write| match write {
         Write::PutRecord { value, .. } => {
@@ -167,6 +166,12 @@ fn dropped(cluster: &Cluster, host: usize, key: &[u8], writes: &[Write]) -> Resu
         _ => false,
     });
     if revoked { Ok(()) } else { Err(format!("{record:?} is forgotten before its time")) }
+}
+
+/// Whether a record's author was revoked, or the node whose certificate it renews.
+fn is_revoked(authority: &Authority, id: &RecordId) -> bool {
+    let about = id.key.parse().is_ok_and(|key| authority.is_revoked(&key));
+    authority.is_revoked(&id.author) || (id.kind == RecordKind::CERTIFICATE && about)
 }
 
 /// Whether a node holds in memory what its disk holds, or is about to.
@@ -184,7 +189,7 @@ fn compare(cluster: &Cluster, i: usize) -> Result<(), String> {
         let own = *author == host.id.into();
         let staged = own || host.disk.record(&disk_key(*kind, key, *author)) != Some(bytes);
         let holds = KEPT.contains(kind) || record.hlc().wall + NODE_RECORD_LIFE > now;
-        let trusted = authority.as_ref().is_some_and(|a| !a.is_revoked(author));
+        let trusted = authority.as_ref().is_some_and(|a| !is_revoked(a, record.id()));
         if !staged && holds && trusted && !believed.contains(&record.digest()) {
             return Err(format!("{record:?} is on its disk, and it does not know of it"));
         }

@@ -101,3 +101,15 @@ fn a_claim_lives_with_its_holders_node_record_and_ones_own_do_not_expire() {
     assert_eq!(store.expire(Wall(u64::MAX), &key(3).public()).len(), 0);
     assert_eq!(store.len(), 2);
 }
+
+#[test]
+fn renewals_of_a_barred_key_are_gone_whichever_came_first() {
+    let (barred, other) = (key(2).public().to_string(), key(3).public().to_string());
+    let renewal = |of: &str| open(&signed(1, RecordKind::CERTIFICATE, of, 1, 0, b"x"));
+    let mut store = Store::default();
+    store.merge(renewal(&barred));
+    store.merge(renewal(&other));
+    assert_eq!(store.bar(key(2).public()), [renewal(&barred).id().clone()]);
+    assert_eq!(store.merge(renewal(&barred)), Merge::Barred);
+    assert_eq!(store.len(), 1);
+}
