@@ -19,7 +19,13 @@ impl Cluster {
     /// Starts a host that is off, and tells it of the first host of its zone.
     pub fn join(&mut self, i: usize) {
         self.start(i);
-        self.introduce(i, self.zones[self.zone_of[i]][0]);
+        if self.hosts[i].is_scheduled() {
+            // Stations call it.
+            return;
+        }
+        if let Some(first) = self.first_of(self.zone_of[i]) {
+            self.introduce(i, first);
+        }
     }
 
     /// Starts a host that is off, from what its disk holds.
@@ -30,7 +36,7 @@ impl Cluster {
         let address = self.address(i);
         let (time, gossip) = (self.time, self.faults.gossip.is_some());
         // The first node of each zone lets others in, and renews their certificates.
-        let first = self.zones[self.zone_of[i]][0] == i;
+        let first = self.first_of(self.zone_of[i]) == Some(i);
         let host = &mut self.hosts[i];
         host.life += 1;
         let life = u64::from(host.life);
@@ -46,6 +52,7 @@ impl Cluster {
             labels: host.options.labels.clone(),
             capacity: host.options.capacity,
             addresses: vec![address],
+            plan: host.options.plan.clone(),
             version: "0.0.0".into(),
             speaks: if host.options.previous_version { WireVersion::Previous } else { WireVersion::Current },
             gossip,
@@ -86,8 +93,11 @@ impl Cluster {
 
     /// A host hears of a few others that are up.
     pub fn discover(&mut self, i: usize) {
+        if self.hosts[i].is_scheduled() {
+            return;
+        }
         let zone = self.zone_of[i];
-        let mut others: Vec<usize> = self.up_in(zone).map(|(k, _)| k).filter(|k| *k != i).collect();
+        let mut others: Vec<usize> = self.on_land_in(zone).map(|(k, _)| k).filter(|k| *k != i).collect();
         self.hosts[i].dice.shuffle(&mut others);
         for other in others.into_iter().take(DISCOVERED) {
             self.introduce(i, other);
@@ -227,6 +237,11 @@ impl Cluster {
         self.hosts.iter().enumerate().filter(|(_, host)| host.is_up())
     }
 
+    /// Whether a host is on scheduled links.
+    pub fn is_satellite(&self, i: usize) -> bool {
+        self.hosts[i].is_scheduled()
+    }
+
     /// How many zones there are: meshes side by side that know nothing of one another.
     pub fn zones(&self) -> usize {
         self.zones.len()
@@ -236,6 +251,16 @@ impl Cluster {
     pub fn up_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
         let hosts = self.zones[zone].iter().map(|i| (*i, &self.hosts[*i]));
         hosts.filter(|(_, host)| host.is_up())
+    }
+
+    /// Those of them that are no satellites.
+    pub fn on_land_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
+        self.up_in(zone).filter(|(_, host)| !host.is_scheduled())
+    }
+
+    /// The first host of a zone that is no satellite.
+    fn first_of(&self, zone: usize) -> Option<usize> {
+        self.zones[zone].iter().copied().find(|i| !self.hosts[*i].is_scheduled())
     }
 
     pub(crate) fn address(&self, i: usize) -> SocketAddr {

@@ -4,6 +4,7 @@ use crate::clock::ClockModel;
 use crate::dice::Dice;
 use crate::disk::Disk;
 use crate::linked::Linked;
+use orbweave_core::link_plan::LinkPlan;
 use orbweave_core::{Event, Input, Node};
 use orbweave_model::{Hash, InstanceId, Labels, Mono, NodeId, Now, Resources, WorkloadName};
 use orbweave_trust::SecretKey;
@@ -32,6 +33,8 @@ pub struct HostOptions {
     pub broken: bool,
     /// How long before the beginning its certificate of 90 days was issued.
     pub certified_ago: Duration,
+    /// Its orbit, or its place on the ground.
+    pub plan: Option<LinkPlan>,
     /// Whether it speaks the wire of the version before.
     pub previous_version: bool,
 }
@@ -47,6 +50,7 @@ impl Default for HostOptions {
             zone: "zone".into(),
             broken: false,
             certified_ago: Duration::from_secs(24 * 3_600),
+            plan: None,
             previous_version: false,
         }
     }
@@ -146,6 +150,11 @@ impl Host {
             backlog: VecDeque::new(),
             submitted: BTreeMap::new(),
         }
+    }
+
+    /// Whether it is on scheduled links.
+    pub fn is_scheduled(&self) -> bool {
+        self.options.plan.as_ref().is_some_and(LinkPlan::is_scheduled)
     }
 
     /// Whether its node lives and moves.

@@ -1,7 +1,7 @@
 //! Connections between hosts, and what travels on them.
 
 use crate::cluster::Cluster;
-use crate::link::{Care, Parcel};
+use crate::link::{Care, Class, Parcel};
 use crate::step::{Due, Job};
 use orbweave_core::Input;
 use orbweave_core::io::SyncId;
@@ -192,8 +192,18 @@ impl Cluster {
                 self.close_streams(i, peer);
             }
         }
-        if let Some(model) = self.faults.gossip {
+        let satellite = self.is_satellite(i) || self.is_satellite(peer);
+        if let Some(model) = self.faults.gossip.filter(|_| !satellite) {
             self.gossip.linked(model, i as u32, peer as u32);
+        }
+        if satellite {
+            self.links.meter.count_handshake(Class::Orbit, i as u32, peer as u32);
+            // Radio notices at once that a contact is over.
+            if let Some(ends) = self.links.closes(self.time, i as u32, peer as u32) {
+                for (me, other, life) in [(i, peer, b), (peer, i, a)] {
+                    self.later(me, ends.since(self.time), Job::Silent { peer: other as u32, life });
+                }
+            }
         }
         for (me, other) in [(i, peer), (peer, i)] {
             let other = self.hosts[other].id;
@@ -239,10 +249,14 @@ impl Cluster {
     /// Two hosts are no longer partners in gossip, and look for others.
     fn leave_mesh(&mut self, a: usize, b: usize) {
         let Some(model) = self.faults.gossip else { return };
+        if self.is_satellite(a) || self.is_satellite(b) {
+            return;
+        }
         self.gossip.unlinked(a as u32, b as u32);
         for host in [a, b] {
             if self.gossip.mesh(host as u32).len() < model.degree {
-                let peers: Vec<u32> = self.hosts[host].links.keys().copied().collect();
+                let all = self.hosts[host].links.keys().copied();
+                let peers: Vec<u32> = all.filter(|peer| !self.is_satellite(*peer as usize)).collect();
                 self.gossip.fill(model, &mut self.gossip_dice, host as u32, &peers);
             }
         }

@@ -136,6 +136,7 @@ fn expand(schedule: &mut Schedule) {
             count: None,
             site: group.site_of(k),
             spread: 0,
+            number: group.number + k,
             zone: group.zone_of(k),
             zones: 0,
             ..group.clone()

@@ -63,7 +63,7 @@ impl Satellite {
     }
 
     /// Its position, fixed to the Earth, or nothing. Makes no error text: for tight loops.
-    pub(crate) fn whereabouts(&self, moment: &Moment) -> Option<Vec3> {
+    pub fn whereabouts(&self, moment: &Moment) -> Option<Vec3> {
         let inertial = match &self.orbit {
             Orbit::Circular(orbit) => orbit.inertial(moment.wall()),
             Orbit::Elements(propagator) => propagator.inertial(moment.wall()).ok()?,

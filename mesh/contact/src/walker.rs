@@ -51,22 +51,38 @@ impl Walker {
     pub fn satellites(&self) -> Result<Vec<Satellite>, WalkerError> {
         self.check()?;
         let (planes, slots) = (self.planes, self.satellites_per_plane);
+        Ok((0..planes)
+            .flat_map(|plane| (0..slots).map(move |slot| (plane, slot)))
+            .map(|(plane, slot)| self.at(plane, slot))
+            .collect())
+    }
+
+    /// The one satellite of a plane and slot, both counted from zero.
+    pub fn satellite(&self, plane: u32, slot: u32) -> Result<Satellite, WalkerError> {
+        self.check()?;
+        let fault = |what, is: u32, give| {
+            Err(WalkerError { shell: self.name.clone(), what, is: is.to_string(), give })
+        };
+        if plane >= self.planes {
+            return fault("plane of a satellite", plane, "less than the number of planes");
+        }
+        if slot >= self.satellites_per_plane {
+            return fault("slot of a satellite", slot, "less than the satellites of a plane");
+        }
+        Ok(self.at(plane, slot))
+    }
+
+    fn at(&self, plane: u32, slot: u32) -> Satellite {
+        let (planes, slots) = (f64::from(self.planes), f64::from(self.satellites_per_plane));
         let spread = match self.kind {
             WalkerKind::Delta => TAU,
             WalkerKind::Star => PI,
         };
-        let total = f64::from(planes) * f64::from(slots);
-        let orbit = |plane: u32, slot: u32| {
-            let node = spread * f64::from(plane) / f64::from(planes);
-            let latitude = TAU * f64::from(slot) / f64::from(slots)
-                + TAU * f64::from(self.phasing) * f64::from(plane) / total;
-            CircularOrbit::new(self.epoch, self.altitude_km, self.inclination_deg, node, latitude)
-        };
-        let name = |plane, slot| format!("{}-{plane:02}-{slot:02}", self.name);
-        Ok((0..planes)
-            .flat_map(|plane| (0..slots).map(move |slot| (plane, slot)))
-            .map(|(plane, slot)| Satellite::circular(name(plane, slot), orbit(plane, slot)))
-            .collect())
+        let node = spread * f64::from(plane) / planes;
+        let latitude = TAU * f64::from(slot) / slots
+            + TAU * f64::from(self.phasing) * f64::from(plane) / (planes * slots);
+        let orbit = CircularOrbit::new(self.epoch, self.altitude_km, self.inclination_deg, node, latitude);
+        Satellite::circular(format!("{}-{plane:02}-{slot:02}", self.name), orbit)
     }
 
     pub(crate) fn check(&self) -> Result<(), WalkerError> {

@@ -11,15 +11,17 @@ use crate::record::{Record, RecordId, RecordKind};
 use index::{Entry, Index, Key};
 use minicbor::{Decode, Encode};
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, PublicKey, Wall, limit};
+use orbweave_model::{Hash, PublicKey, Wall, limit, wire};
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use view::View;
 
-/// How long a node's record holds after its author's last refresh.
+/// How long a node's record holds after its author's last refresh, where it says nothing else.
 pub const NODE_RECORD_LIFE: Duration = Duration::from_secs(15 * 60);
+/// The longest life that a node's record may ask for: one on scheduled links is dark for long.
+pub const NODE_RECORD_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// What became of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,15 +126,16 @@ impl Ord for ById {
 struct Share {
     records: usize,
     bytes: usize,
-    /// The wall time of its own node record.
-    refreshed: Option<Wall>,
+    /// The wall time of its own node record, and how long that holds.
+    refreshed: Option<(Wall, Duration)>,
     /// What lives with that record, in order: claims, and kinds of a newer version.
     dependents: Vec<Key>,
 }
 
 impl Share {
     fn end_of(&self, key: &Key) -> Wall {
-        self.refreshed.map_or(key.wall, |refreshed| refreshed.max(key.wall)) + NODE_RECORD_LIFE
+        let (refreshed, life) = self.refreshed.unwrap_or((key.wall, NODE_RECORD_LIFE));
+        refreshed.max(key.wall) + life
     }
 }
 
@@ -255,7 +258,7 @@ impl Store {
         let share = self.by_author.get(&record.id().author);
         match life(record.id().kind) {
             Life::Kept => None,
-            Life::Own => Some(record.hlc().wall + NODE_RECORD_LIFE),
+            Life::Own => Some(record.hlc().wall + node_life(record)),
             Life::WithItsNode => {
                 Some(share.map_or_else(
                     || record.hlc().wall + NODE_RECORD_LIFE,
@@ -319,8 +322,9 @@ impl Store {
         match life(record.id().kind) {
             Life::Kept => {}
             Life::Own => {
-                self.expiring.insert((key.wall + NODE_RECORD_LIFE, key));
-                self.refresh(record.id(), Some(key.wall));
+                let life = node_life(&record);
+                self.expiring.insert((key.wall + life, key));
+                self.refresh(record.id(), Some((key.wall, life)));
             }
             Life::WithItsNode => {
                 if let Err(at) = share.dependents.binary_search(&key) {
@@ -343,7 +347,7 @@ impl Store {
         match life(id.kind) {
             Life::Kept => {}
             Life::Own => {
-                self.expiring.remove(&(key.wall + NODE_RECORD_LIFE, key));
+                self.expiring.remove(&(key.wall + node_life(&record), key));
                 self.refresh(id, None);
             }
             Life::WithItsNode => {
@@ -359,7 +363,7 @@ impl Store {
     }
 
     /// An author's own node record came or went: what lives with it lives longer or shorter.
-    fn refresh(&mut self, id: &RecordId, wall: Option<Wall>) {
+    fn refresh(&mut self, id: &RecordId, refreshed: Option<(Wall, Duration)>) {
         // Only the node record that is about its author counts.
         if id.key != id.author.to_string() {
             return;
@@ -368,7 +372,7 @@ impl Store {
         for key in &share.dependents {
             self.expiring.remove(&(share.end_of(key), *key));
         }
-        share.refreshed = wall;
+        share.refreshed = refreshed;
         for key in &share.dependents {
             self.expiring.insert((share.end_of(key), *key));
         }
@@ -388,6 +392,22 @@ fn life(kind: RecordKind) -> Life {
         RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => Life::Kept,
         // A claim, and what only a newer version understands.
         _ => Life::WithItsNode,
+    }
+}
+
+/// How long a node record holds: as it says itself, within bounds. All that the store
+/// reads of a body.
+fn node_life(record: &Record) -> Duration {
+    #[derive(Decode)]
+    #[cbor(map)]
+    struct Lives {
+        #[n(8)]
+        lives_ms: Option<u64>,
+    }
+    let body = wire::decode_open::<Lives>("a node record", record.body(), limit::RECORD_BYTES_MAX);
+    match body.ok().and_then(|body| body.lives_ms) {
+        Some(ms) => Duration::from_millis(ms).clamp(NODE_RECORD_LIFE, NODE_RECORD_LIFE_MAX),
+        None => NODE_RECORD_LIFE,
     }
 }
 

@@ -45,11 +45,13 @@ mod digest;
 mod frame;
 mod outbox;
 mod ranges;
+mod scoped;
 mod turns;
 mod v1;
 
 pub use cursor::{CURSORS_MAX, Cursors};
 pub use digest::Offered;
+pub use scoped::CARRIED_MAX;
 
 use crate::store::index::{Entry, Key};
 use crate::store::{Mark, Store};
@@ -117,6 +119,9 @@ pub struct Step {
     pub received: Vec<Vec<u8>>,
     /// The peer waits: take `received` in, then call [`Session::answer`].
     pub answer_due: bool,
+    /// A node on scheduled links listed what it has: call [`Session::give`] with what
+    /// concerns it.
+    pub scope_due: bool,
     /// The peer's corrected wall clock, where the frame told it.
     pub peer_now: Option<Wall>,
     /// Nothing more will come: the stream can be closed.
@@ -144,6 +149,7 @@ enum Phase {
     AwaitVersion,
     Turns,
     Version1(Box<v1::Session>),
+    Scoped(scoped::Phase),
     Over,
 }
 
@@ -244,6 +250,9 @@ impl Session {
 
     fn step(&mut self, store: &Store, now: Wall, bytes: &[u8]) -> Result<Step, SyncError> {
         let frame: Frame = wire::decode_open("a sync frame", bytes, limit::SYNC_FRAME_BYTES_MAX)?;
+        if self.is_scoped(&frame) {
+            return self.step_scoped(store, now, frame);
+        }
         match (&mut self.phase, frame) {
             (Phase::AwaitHello, hello @ Frame::Hello { .. }) => self.greet(store, now, hello),
             (Phase::AwaitVersion, frame @ Frame::Ranges { .. }) => {

@@ -16,6 +16,8 @@ use std::time::Duration;
 const DRAIN: Duration = Duration::from_secs(2);
 /// A failed start is tried again here after this, doubling.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// The same while this node is dark.
+const AGAIN_DARK: Duration = Duration::from_secs(15);
 /// Failures after which the slot is given up, for another node to try.
 const FAILURES_MAX: u32 = 3;
 
@@ -340,8 +342,14 @@ impl Node {
     /// A run did not come about: again here after a while, then another node's turn.
     fn fail(&mut self, key: &Key, why: String) {
         let now = self.now.mono;
+        let dark = self.is_carried() && !self.contact.is_on();
         let Some(held) = self.held.get_mut(key) else { return };
         held.coming = None;
+        if dark {
+            // Nobody could have given it the component: no failure of its own.
+            held.retry_at = Some(now + AGAIN_DARK);
+            return;
+        }
         held.failures += 1;
         let wait = AGAIN.0.saturating_mul(1 << held.failures.min(6)).min(AGAIN.1);
         if held.failures < FAILURES_MAX || held.current.is_some() {

@@ -1,11 +1,14 @@
 //! One node: what goes in, what comes out, and the order in which its parts act.
 
 use crate::attention::{SETTLE, SETTLE_ALONE};
+use crate::carried::{self, Contact};
 use crate::claim::Claim;
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::fleet::Fleet;
 use crate::holding::Held;
 use crate::io::{BatchId, CommandId, Input, Output, SyncId, Write};
+use crate::link_plan::LinkPlan;
 use crate::node_info::NodeInfo;
 use crate::peers::{FIRST_SYNCS, Peer};
 use crate::placing::{Freshness, Vacancy};
@@ -59,6 +62,8 @@ pub struct NodeConfig {
     pub capacity: Resources,
     /// Where it can be reached.
     pub addresses: Vec<SocketAddr>,
+    /// Its orbit, table of passes, or place on the ground.
+    pub plan: Option<LinkPlan>,
     /// The version of the program.
     pub version: String,
     /// The version of the wire that it speaks.
@@ -92,6 +97,9 @@ pub enum StartError {
     /// The certificate names another key.
     #[error("the certificate is for node {0}, and the key in this directory is another")]
     OtherNode(NodeId),
+    /// The contact plan is no good.
+    #[error("this node's orbit or place cannot be used: {0}")]
+    Plan(String),
     /// What the store holds of the node itself is no good.
     #[error(
         "the store's own entry cannot be read: {0}; the store was written by another program or is damaged"
@@ -147,6 +155,8 @@ pub struct Node {
     pub(crate) claimed_by: BTreeMap<NodeId, Vec<WorkloadName>>,
 
     pub(crate) membership: Membership,
+    pub(crate) fleet: Fleet,
+    pub(crate) contact: Contact,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
     /// Of those, the ones without a link.
     pub(crate) unlinked: BTreeSet<NodeId>,
@@ -234,6 +244,10 @@ impl Node {
             now.mono,
         );
         let addresses = config.addresses.iter().take(limit::ADDRESSES_MAX).map(ToString::to_string).collect();
+        if let Some(Err(why)) = config.plan.as_ref().map(|plan| plan.chart("this node")) {
+            return Err(StartError::Plan(why));
+        }
+        let scheduled = config.plan.as_ref().is_some_and(LinkPlan::is_scheduled);
         let info = NodeInfo {
             generation,
             addresses,
@@ -242,6 +256,9 @@ impl Node {
             capacity: config.capacity,
             certificate: config.certificate.into(),
             version: config.version,
+            // Dark for long, and known for as long as the longest darkness that is planned for.
+            lives_ms: scheduled.then(|| authority.genesis().partition_max_ms),
+            plan: config.plan,
         };
         let mut node = Self {
             me,
@@ -268,6 +285,8 @@ impl Node {
             claims: BTreeMap::new(),
             claimed_by: BTreeMap::new(),
             membership,
+            fleet: Fleet::default(),
+            contact: Contact::default(),
             peers: BTreeMap::new(),
             unlinked: BTreeSet::new(),
             sessions: BTreeMap::new(),
@@ -323,7 +342,9 @@ impl Node {
             Input::Gossip { bytes } => self.on_gossip(&bytes),
             Input::Sync { id, bytes } => self.on_sync(id, &bytes),
             Input::SyncClosed { id } => {
-                self.sessions.remove(&id);
+                if self.sessions.remove(&id).is_some() {
+                    self.exchanged(id, false);
+                }
             }
             Input::Blob { hash, outcome } => self.on_blob(hash, outcome),
             Input::Executor { instance, event } => self.on_executor(instance, event),
@@ -368,6 +389,7 @@ impl Node {
         self.now = Now { mono: now.mono.max(self.now.mono), wall: now.wall };
         if frozen {
             self.look_around(SETTLE);
+            self.overlook();
         }
     }
 
@@ -375,19 +397,24 @@ impl Node {
     fn settle(&mut self) {
         self.drain_membership();
         if self.now.mono >= self.next_tick {
-            self.next_tick = self.now.mono + TICK;
+            self.next_tick = self.now.mono + if self.is_carried() { carried::TICK } else { TICK };
             self.close_stale_sessions();
             self.tick_records();
             self.tick_renewals();
             self.tick_peers();
             self.tick_releases();
             self.tick_standby();
+            self.tick_fleet();
             self.sweep();
             let load = self.load_now();
             self.membership.set_load(wire::encode(&load));
         }
         self.settle_down();
-        self.sync_if_due();
+        if self.is_carried() {
+            self.exchange_if_due();
+        } else {
+            self.sync_if_due();
+        }
         for workload in std::mem::take(&mut self.dirty) {
             self.evaluate(&workload);
         }

@@ -1,5 +1,6 @@
 //! What a node says of itself: the body of its node record.
 
+use crate::link_plan::LinkPlan;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
@@ -32,6 +33,12 @@ pub struct NodeInfo {
     /// The version of the program.
     #[n(6)]
     pub version: String,
+    /// When it can be reached, or what it reaches, where orbits or tables say it.
+    #[n(7)]
+    pub plan: Option<LinkPlan>,
+    /// How long its records hold, where that is longer than usual. The store reads it.
+    #[n(8)]
+    pub lives_ms: Option<u64>,
 }
 
 impl NodeInfo {
@@ -50,7 +57,15 @@ impl NodeInfo {
         if info.zone.len() > limit::NAME_BYTES_MAX || info.version.len() > limit::NAME_BYTES_MAX {
             return Err(malformed("a zone or version that is too long"));
         }
+        if let Some(why) = info.plan.as_ref().and_then(|plan| plan.chart("it").err()) {
+            return Err(malformed(&why));
+        }
         Ok(info)
+    }
+
+    /// Whether it is on scheduled links.
+    pub fn is_scheduled(&self) -> bool {
+        self.plan.as_ref().is_some_and(LinkPlan::is_scheduled)
     }
 
     /// The addresses that are well-formed.

@@ -8,7 +8,7 @@ use crate::io::Output;
 use crate::message::{Load, Message};
 use crate::node::Node;
 use minicbor::bytes::ByteVec;
-use orbweave_model::{Mono, NodeId, limit, wire};
+use orbweave_model::{Mono, NodeId, Wall, limit, wire};
 use orbweave_state::membership::{self, DownCause};
 use orbweave_state::record::{RecordId, RecordKind};
 use orbweave_state::sync::WireVersion;
@@ -45,7 +45,7 @@ pub(crate) struct Peer {
 
 impl Node {
     pub(crate) fn linked(&self) -> impl Iterator<Item = NodeId> {
-        self.peers.iter().filter(|(_, p)| p.up).map(|(id, _)| *id)
+        self.peers.iter().filter(|(id, p)| p.up && !self.fleet.has(**id)).map(|(id, _)| *id)
     }
 
     pub(crate) fn on_link_up(&mut self, peer: NodeId, rtt: Duration) {
@@ -61,6 +61,15 @@ impl Node {
         self.notify(
             Event::new(EventKind::LinkUp, format!("a link to {} is up", self.name(peer))).about(peer),
         );
+        if self.is_carried() {
+            if self.host_up(peer) {
+                self.introduce_to(peer);
+            }
+            return;
+        }
+        if self.fleet.has(peer) {
+            return self.introduce_to(peer);
+        }
         self.greet(peer, again);
         if self.nodes.contains_key(&peer) {
             self.membership.announce(self.now.mono, peer);
@@ -71,13 +80,7 @@ impl Node {
     /// that, one begins a reconciliation. Few of them suffice: a node that links to all
     /// of a zone at once learns the same from each.
     fn greet(&mut self, peer: NodeId, again: bool) {
-        let own = RecordId { kind: RecordKind::NODE, key: self.me.to_string(), author: self.me.into() };
-        if let Some(record) = self.store.get(&own) {
-            let bytes = Message::Record(ByteVec::from(record.bytes().to_vec())).encode();
-            if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
-                self.outputs.push_back(Output::Datagram { to: peer, bytes });
-            }
-        }
+        self.introduce_to(peer);
         if !again && self.first_syncs > 0 {
             self.first_syncs -= 1;
             self.sync_with(peer);
@@ -86,6 +89,17 @@ impl Node {
             self.relinked.insert(peer);
             let soon = self.now.mono + self.jitter(RELINKED.0, RELINKED.1);
             self.next_sync = self.next_sync.min(soon);
+        }
+    }
+
+    /// Says who this node is.
+    fn introduce_to(&mut self, peer: NodeId) {
+        let own = RecordId { kind: RecordKind::NODE, key: self.me.to_string(), author: self.me.into() };
+        if let Some(record) = self.store.get(&own) {
+            let bytes = Message::Record(ByteVec::from(record.bytes().to_vec())).encode();
+            if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
+                self.outputs.push_back(Output::Datagram { to: peer, bytes });
+            }
         }
     }
 
@@ -99,6 +113,13 @@ impl Node {
         }
         for id in self.sessions.keys().filter(|id| id.peer == peer).copied().collect::<Vec<_>>() {
             self.sessions.remove(&id);
+            self.exchanged(id, false);
+        }
+        if self.is_carried() {
+            self.host_down(peer);
+        } else if self.fleet.has(peer) {
+            self.peers.remove(&peer);
+            self.unlinked.remove(&peer);
         }
     }
 
@@ -138,6 +159,10 @@ impl Node {
     /// Dials whoever should be linked and is not.
     pub(crate) fn tick_peers(&mut self) {
         let now = self.now.mono;
+        if self.is_carried() {
+            // It waits for a host to call.
+            return;
+        }
         let may_only_renew = self.may_only_renew();
         for &node in &self.unlinked {
             let Some(peer) = self.peers.get_mut(&node) else { continue };
@@ -169,9 +194,13 @@ impl Node {
         self.tick_peers();
     }
 
-    pub(crate) fn on_node_info(&mut self, node: NodeId, body: &NodeBody) {
+    pub(crate) fn on_node_info(&mut self, node: NodeId, body: &NodeBody, heard: Wall) {
         let info = &body.info;
-        self.membership.set_known_generation(node, info.generation);
+        let swims = !info.is_scheduled() && !self.is_carried();
+        if swims {
+            self.membership.set_known_generation(node, info.generation);
+        }
+        self.chart(node, info, heard);
         // Our own is the one that we show at the door, whatever we published before.
         if node != self.me
             && let Ok(certificate) = orbweave_trust::Certificate::verify(
@@ -199,6 +228,9 @@ impl Node {
         if !known {
             self.touch_claims_of(node);
         }
+        if !swims {
+            return;
+        }
         let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
         let at = self.now.mono + head_start;
         let peer = self.peers.entry(node).or_default();
@@ -215,6 +247,7 @@ impl Node {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         peer.heard = Some(self.now.mono);
         match Message::decode(bytes) {
+            Ok(Message::Membership(_)) if self.is_carried() || self.fleet.has(from) => {}
             Ok(Message::Membership(bytes)) => {
                 // A peer that sends nonsense harms nobody but itself.
                 let _ = self.membership.handle_datagram(self.now.mono, from, &bytes);

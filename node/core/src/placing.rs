@@ -42,6 +42,13 @@ pub(crate) struct Vacancy {
     rounds: u32,
 }
 
+impl Vacancy {
+    /// Whether a candidate was asked to fill it, of late.
+    pub fn asks(&self, node: NodeId) -> bool {
+        self.refused.contains_key(&node) || self.offer.is_some_and(|(_, to)| to == node)
+    }
+}
+
 /// Offers under way, by workload and candidate.
 pub(crate) type UnderWay = BTreeMap<(WorkloadName, NodeId), u32>;
 
@@ -59,6 +66,10 @@ impl Node {
     /// opens or closes vacancies.
     pub(crate) fn evaluate(&mut self, name: &WorkloadName) {
         self.review_held(name);
+        if self.is_carried() {
+            // It places nothing: others see who lives, and it does not.
+            return;
+        }
         self.review_standby(name);
         let slots = self.desired.get(name).map_or(0, |d| d.slots());
         let gone: Vec<_> = self.vacancies_of(name).filter(|&slot| slot >= slots).collect();
@@ -156,7 +167,11 @@ impl Node {
             requires: &spec.requires,
             resources: per_replica(&spec.need),
         };
-        let nodes: Vec<NodeId> = self.membership.alive().collect();
+        let mut nodes: Vec<NodeId> = self.membership.alive().collect();
+        // One on scheduled links takes only what asks for labels, and only in its contact.
+        if !spec.requires.is_empty() {
+            nodes.extend(self.peers.iter().filter(|(id, p)| p.up && self.fleet.has(**id)).map(|(id, _)| *id));
+        }
         let standbys = self.standbys(name);
         let candidates: Vec<Candidate> = nodes
             .iter()
@@ -168,6 +183,9 @@ impl Node {
         let held = best.and_then(|(n, _)| candidates.iter().find(|c| c.node == n)).map_or(0, |c| c.held);
         self.rng = rng;
         let Some((to, score)) = best else { return false };
+        if self.fleet.has(to) && !self.has_ahead(name) {
+            return false;
+        }
         *under_way.entry((name.clone(), to)).or_default() += 1;
 
         self.offer_count += 1;

@@ -160,7 +160,7 @@ impl Node {
             self.hlc.observe(record.hlc());
             self.write(&record);
             self.index(&record);
-            if news && way == Way::Direct {
+            if news && way == Way::Direct && !self.is_carried() {
                 self.spread(&record);
             }
         }
@@ -260,7 +260,7 @@ impl Node {
         match *kind {
             RecordKind::NODE => {
                 if let Ok(body) = NodeBody::of(record) {
-                    self.on_node_info(node, &body);
+                    self.on_node_info(node, &body, record.hlc().wall);
                 }
             }
             RecordKind::WORKLOAD => {
@@ -290,6 +290,7 @@ impl Node {
         match id.kind {
             RecordKind::NODE => {
                 self.nodes.remove(&node);
+                self.fleet.forget(node);
                 self.touch_claims_of(node);
                 if node != self.me {
                     self.certificates.remove(&node);
@@ -340,10 +341,12 @@ impl Node {
         let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.index(&record);
-            if news && self.gossip {
+            if self.is_carried() {
+                self.exchange_soon();
+            } else if news && self.gossip {
                 self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
             }
-            if news {
+            if news && !self.is_carried() {
                 self.push_to_placers(&record);
                 self.spread(&record);
             }
@@ -426,7 +429,9 @@ impl Node {
             }
             self.unindex(record.id());
         }
-        if self.now.mono >= self.next_refresh {
+        if self.is_carried() {
+            self.say_that_it_lives();
+        } else if self.now.mono >= self.next_refresh {
             self.publish_node_record();
         }
     }
@@ -435,6 +440,7 @@ impl Node {
     pub(crate) fn publish_node_record(&mut self) {
         self.next_refresh = refresh::after(self.now.mono, self.me);
         self.own_changed = true;
+        self.said_that_it_lives(self.wall());
         self.say(RecordKind::NODE, &self.me.to_string(), self.info.encode(), Vec::new());
     }
 

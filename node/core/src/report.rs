@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// How full its tables are that peers can fill.
-    pub fn tables(&self) -> [TableReport; 6] {
+    pub fn tables(&self) -> [TableReport; 7] {
         let table = |name, entries, bound| TableReport { name, entries, bound };
         // There are vacancies of wanted slots only; whoever asks often is spared the sum.
         let slots = match self.vacancies.len() {
@@ -150,6 +150,7 @@ impl Node {
             table("sessions", self.sessions.len(), crate::syncing::SESSIONS_MAX),
             table("peers", self.peers.len(), limit::MEMBERS_MAX),
             table("loads of candidates", self.fresh.len(), limit::MEMBERS_MAX),
+            table("scheduled links", self.fleet.len(), crate::fleet::FLEET_MAX),
             table("vacancies", self.vacancies.len(), slots),
         ]
     }
@@ -161,7 +162,12 @@ impl Node {
 
     /// What a node is, as this one sees it.
     pub fn member_state(&self, node: NodeId) -> MemberState {
-        self.membership.state(node)
+        self.carried_state(node).unwrap_or_else(|| self.membership.state(node))
+    }
+
+    /// Whether a node is on scheduled links, by its record.
+    pub fn is_scheduled(&self, node: NodeId) -> bool {
+        self.fleet.has(node) || (node == self.me && self.is_carried())
     }
 
     /// Every node that it has a record of, itself included.
@@ -172,7 +178,7 @@ impl Node {
             MemberReport {
                 node,
                 name: self.name(node),
-                state: if here { MemberState::Alive } else { self.membership.state(node) },
+                state: if here { MemberState::Alive } else { self.member_state(node) },
                 info: NodeInfo::clone(info),
                 load: if here { Some(self.load_now()) } else { self.load_of(node) },
                 rtt: if here { None } else { peer.and_then(|p| p.rtt) },
@@ -190,7 +196,7 @@ impl Node {
 
     /// Whether it has a record of a node and sees it as alive.
     pub fn sees_alive(&self, node: NodeId) -> bool {
-        let alive = || node == self.me || self.membership.state(node) == MemberState::Alive;
+        let alive = || node == self.me || self.member_state(node) == MemberState::Alive;
         self.nodes.contains_key(&node) && alive()
     }
 
@@ -212,8 +218,11 @@ impl Node {
     /// The nodes that are held for dead: what they were asked is not answered any more.
     /// One that left in order is not among them.
     pub fn down(&self) -> BTreeSet<NodeId> {
-        let state = |node: &NodeId| self.membership.state(*node);
-        self.nodes.keys().copied().filter(|n| *n != self.me && state(n) == MemberState::Down).collect()
+        let down = |node: &NodeId| match self.carried_counts(*node) {
+            Some(counts) => !counts,
+            None => self.membership.state(*node) == MemberState::Down,
+        };
+        self.nodes.keys().copied().filter(|n| *n != self.me && down(n)).collect()
     }
 
     /// Every workload, deleted ones included.
@@ -362,7 +371,8 @@ impl Node {
         live.map(|(name, desired)| {
             let mut replicas = Vec::new();
             for (&holder, claim) in self.claims.get(name).into_iter().flatten() {
-                if !self.counts(holder) {
+                let dark = self.fleet.has(holder) && !self.peers.get(&holder).is_some_and(|p| p.up);
+                if !self.counts(holder) || dark {
                     continue;
                 }
                 let rtt = if holder == self.me {

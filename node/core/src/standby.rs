@@ -24,6 +24,9 @@ pub(crate) enum Ahead {
     Fetching,
     /// Compiled, or being compiled: the executor keeps it.
     Handed,
+    /// Fetched to be given on, to a node on scheduled links.
+    Carrying,
+    Carried,
     Again(Mono),
 }
 
@@ -71,10 +74,35 @@ impl Node {
         self.outputs.push_back(Output::Fetch { hash, size, providers });
     }
 
+    /// Whether a workload's component is here; if not, it is fetched, so that a node in a
+    /// short contact finds it at its host.
+    pub(crate) fn has_ahead(&mut self, name: &WorkloadName) -> bool {
+        let Some(desired) = self.desired.get(name) else { return false };
+        let Ok(release) = &desired.release else { return false };
+        let (hash, size) = (release.statement().blake3, release.statement().size);
+        match self.ahead.get(&hash) {
+            Some(Ahead::Carried | Ahead::Handed) => true,
+            Some(_) => false,
+            None if self.held_here(name) > 0 => true,
+            None => {
+                self.ahead.insert(hash, Ahead::Carrying);
+                let providers = self.providers(name);
+                self.outputs.push_back(Output::Fetch { hash, size, providers });
+                false
+            }
+        }
+    }
+
     /// A component that was fetched ahead is here, or not.
     pub(crate) fn on_blob_ahead(&mut self, hash: Hash, fetched: bool) {
-        if self.ahead.get(&hash) != Some(&Ahead::Fetching) {
-            return;
+        match self.ahead.get(&hash) {
+            Some(Ahead::Fetching) => {}
+            Some(Ahead::Carrying) => {
+                let next = if fetched { Ahead::Carried } else { Ahead::Again(self.now.mono + AGAIN) };
+                self.ahead.insert(hash, next);
+                return;
+            }
+            _ => return,
         }
         let release = self
             .desired

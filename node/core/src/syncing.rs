@@ -50,13 +50,24 @@ impl Allowance {
 impl Node {
     /// Begins a reconciliation with this peer.
     pub(crate) fn sync_with(&mut self, peer: NodeId) {
+        if self.is_carried() {
+            return self.exchange_soon();
+        }
         let mut own = self.sessions.keys().filter(|id| id.ours);
         if own.clone().count() >= OWN_MAX || own.any(|id| id.peer == peer) {
             return;
         }
+        if self.fleet.has(peer) {
+            let (session, frame) = Session::call(self.wall());
+            return self.begin_session(peer, session, frame);
+        }
         let opening = self.opening(peer);
         // A store of our own always has a fingerprint; an error would be the library's.
         let Ok((session, frame)) = Session::initiate(&self.store, self.wall(), opening) else { return };
+        self.begin_session(peer, session, frame);
+    }
+
+    pub(crate) fn begin_session(&mut self, peer: NodeId, session: Session, frame: Vec<u8>) {
         self.session_count += 1;
         let id = SyncId { peer, ours: true, number: self.session_count };
         self.sessions.insert(id, (session, self.now.mono + SESSION_TIME));
@@ -99,6 +110,7 @@ impl Node {
         let stale = self.sessions.iter().filter(|(_, (_, end))| *end < now);
         for id in stale.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.close(id);
+            self.exchanged(id, false);
         }
     }
 
@@ -121,6 +133,14 @@ impl Node {
         let Some((session, _)) = self.sessions.get_mut(&id) else { return };
         let step = session.handle(&self.store, wall, bytes);
         let Some(heard) = self.carry_out(id, step) else { return };
+        if heard.scope_due {
+            let concerns = self.concerns_of(id.peer);
+            if let Some((session, _)) = self.sessions.get_mut(&id) {
+                let step = session.give(&self.store, wall, &concerns);
+                self.carry_out(id, step);
+            }
+            return;
+        }
         // What the peer sent counts before it is answered: what it made stale is not sent.
         if heard.answer_due
             && let Some((session, _)) = self.sessions.get_mut(&id)
@@ -136,6 +156,7 @@ impl Node {
             Ok(step) if drawn == 0 || self.allow(id.peer, drawn.max(WORK_COST)) => step,
             _ => {
                 self.close(id);
+                self.exchanged(id, false);
                 return None;
             }
         };
@@ -163,6 +184,7 @@ impl Node {
         }
         if step.finished {
             self.close(id);
+            self.exchanged(id, true);
         }
         Some(step)
     }

@@ -141,7 +141,8 @@ impl Node {
 
     /// Whether what a node claims counts: it is this one, or a member that is not down.
     pub(crate) fn counts(&self, node: NodeId) -> bool {
-        node == self.me || (self.nodes.contains_key(&node) && self.membership.is_alive(node))
+        let alive = || self.carried_counts(node).unwrap_or_else(|| self.membership.is_alive(node));
+        node == self.me || (self.nodes.contains_key(&node) && alive())
     }
 
     /// The claims on a slot of holders that are alive.

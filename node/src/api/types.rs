@@ -69,9 +69,9 @@ impl From<crate::ingress::Conflict> for RouteConflict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberCounts {
-    /// Alive.
+    /// Alive, those that are dark as planned among them.
     pub alive: u32,
-    /// Suspected.
+    /// Suspected, or overdue.
     pub suspect: u32,
     /// Down.
     pub down: u32,
@@ -113,6 +113,10 @@ pub enum NodeState {
     Alive,
     /// Missed a probe; it may still refute.
     Suspect,
+    /// On scheduled links, and out of reach as planned.
+    Dark,
+    /// On scheduled links; it was in reach, and was not heard.
+    Overdue,
     /// Held for dead; its claims are being replaced.
     Down,
     /// It left in order.
@@ -129,6 +133,10 @@ pub struct NodeView {
     pub name: String,
     /// Its state.
     pub state: NodeState,
+    /// Of a dark one: when its next contact begins, in milliseconds since the Unix epoch,
+    /// if one is near.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dark_until_ms: Option<u64>,
     /// Whether it is the node that answers.
     #[serde(rename = "self", default)]
     pub this: bool,

@@ -101,9 +101,9 @@ pub fn phase_paint(phase: Phase) -> Paint {
 pub fn state_paint(state: NodeState) -> Paint {
     match state {
         NodeState::Alive => Paint::Green,
-        NodeState::Suspect => Paint::Yellow,
+        NodeState::Suspect | NodeState::Overdue => Paint::Yellow,
         NodeState::Down => Paint::Red,
-        NodeState::Left => Paint::Dim,
+        NodeState::Dark | NodeState::Left => Paint::Dim,
     }
 }
 

@@ -115,6 +115,8 @@ pub async fn run(
         labels: options.labels.clone(),
         capacity: options.capacity,
         addresses: advertised(options.mesh()),
+        // No option names an orbit or a site yet: what a node's radio is, its driver would say.
+        plan: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         speaks: WireVersion::Current,
         gossip: options.gossip,

@@ -85,8 +85,11 @@ fn millis(span: Duration) -> u64 {
 pub fn member_counts(members: &[MemberReport]) -> MemberCounts {
     let count = |states: &[MemberState]| members.iter().filter(|m| states.contains(&m.state)).count() as u32;
     MemberCounts {
-        alive: count(&[MemberState::Alive]),
-        suspect: count(&[MemberState::Suspect]),
+        alive: members
+            .iter()
+            .filter(|m| matches!(m.state, MemberState::Alive | MemberState::Dark { .. }))
+            .count() as u32,
+        suspect: count(&[MemberState::Suspect, MemberState::Overdue]),
         down: count(&[MemberState::Down, MemberState::Unknown]),
     }
 }
@@ -99,8 +102,14 @@ pub fn nodes(node: &Node) -> Vec<NodeView> {
         state: match member.state {
             MemberState::Alive => NodeState::Alive,
             MemberState::Suspect => NodeState::Suspect,
+            MemberState::Dark { .. } => NodeState::Dark,
+            MemberState::Overdue => NodeState::Overdue,
             MemberState::Left => NodeState::Left,
             _ => NodeState::Down,
+        },
+        dark_until_ms: match member.state {
+            MemberState::Dark { until } => until.map(|until| until.0),
+            _ => None,
         },
         this: member.node == node.id(),
         labels: member.info.labels.clone(),

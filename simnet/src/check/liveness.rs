@@ -42,7 +42,7 @@ pub fn whole(cluster: &Cluster) -> Result<(), String> {
 }
 
 fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
-    let Some((first, _)) = cluster.up_in(zone).next() else { return Ok(()) };
+    let Some((first, _)) = cluster.on_land_in(zone).next() else { return Ok(()) };
     let Some(node) = cluster.hosts[first].up() else { return Ok(()) };
     let mut names: BTreeSet<WorkloadName> = node.workloads().into_iter().map(|w| w.name).collect();
     let instances = cluster.up_in(zone).flat_map(|(_, host)| host.instances.values());
@@ -77,7 +77,7 @@ fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
 /// The holder of each slot, if all views name the same one, which runs.
 fn agreed(cluster: &Cluster, zone: usize, name: &WorkloadName) -> Result<BTreeMap<u32, NodeId>, String> {
     let mut agreed: Option<(&str, BTreeMap<u32, NodeId>)> = None;
-    for (_, host) in cluster.up_in(zone) {
+    for (_, host) in cluster.on_land_in(zone) {
         let Some(node) = host.up() else { continue };
         let mut holders: BTreeMap<u32, NodeId> = BTreeMap::new();
         for report in node.slots(name) {
@@ -135,7 +135,9 @@ fn would_admit(cluster: &Cluster, host: &Host, spec: &WorkloadSpec) -> bool {
     let needs = slots.iter().filter_map(|(name, _)| specs.get(*name)).map(|spec| place(&spec.need));
     let used = needs.fold(Resources::default(), |sum, need| sum.plus(&need));
     let lies = cluster.host_of(&host.id).is_some_and(|i| cluster.is_controlled(i));
-    !host.options.broken
+    // A satellite takes something only in its contact.
+    !host.is_scheduled()
+        && !host.options.broken
         && !lies
         && spec.requires.matches(&host.options.labels)
         && host.options.capacity.minus(&used).fits(&place(&spec.need))

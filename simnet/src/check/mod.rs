@@ -12,6 +12,7 @@
 //! | [`AuthorRemembers`] | others' disks and the wire: nothing that its author could forget |
 //! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
 //! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
+//! | [`Dark`] | verdicts on satellites: nobody is missed who was in no reach |
 //! | [`Reconciled`] | reconciliations: what either side knew before, both know after |
 //! | [`Churn`] | moves, tables and bytes |
 //! | [`Liveness`] | the end: every slot has its one holder, all views are equal |
@@ -19,6 +20,7 @@
 
 mod calm;
 mod churn;
+mod dark;
 mod deaths;
 mod knowledge;
 mod liars;
@@ -34,6 +36,7 @@ pub mod settled;
 
 pub use calm::Calm;
 pub use churn::Churn;
+pub use dark::Dark;
 pub use deaths::Deaths;
 pub use liars::WorkKept;
 pub use liveness::{Liveness, whole};
@@ -147,6 +150,7 @@ pub fn always() -> Vec<Box<dyn Checker>> {
         Box::<AuthorRemembers>::default(),
         Box::<WorkKept>::default(),
         Box::<Deaths>::default(),
+        Box::<Dark>::default(),
         Box::<Reconciled>::default(),
         Box::<Churn>::default(),
         Box::new(Readable),

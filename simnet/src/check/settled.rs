@@ -17,7 +17,7 @@ pub fn converged(cluster: &Cluster) -> Result<(), String> {
 }
 
 fn converged_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
-    let mut up = cluster.up_in(zone).filter_map(|(_, host)| Some((host, host.up()?)));
+    let mut up = cluster.on_land_in(zone).filter_map(|(_, host)| Some((host, host.up()?)));
     let Some((first, node)) = up.next() else { return Ok(()) };
     for (host, other) in up {
         let same = node.record_count() == other.record_count()
@@ -52,9 +52,10 @@ pub fn members_agree(cluster: &Cluster) -> Result<(), String> {
 }
 
 fn members_agree_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
-    for (_, host) in cluster.up_in(zone) {
+    for (_, host) in cluster.on_land_in(zone) {
         let Some(node) = host.up() else { continue };
-        for other in cluster.zones[zone].iter().map(|i| &cluster.hosts[*i]) {
+        let members = cluster.zones[zone].iter().map(|i| &cluster.hosts[*i]);
+        for other in members.filter(|other| !other.is_scheduled()) {
             if node.sees_alive(other.id) != other.is_up() {
                 let seen = node.member_state(other.id);
                 return Err(format!("{} sees {} as {seen:?}", host.name, other.name));
@@ -90,7 +91,7 @@ pub fn placed(cluster: &Cluster, workload: &str, replicas: u32) -> Result<(), St
 
 fn placed_in(cluster: &Cluster, zone: usize, name: &WorkloadName, replicas: u32) -> Result<(), String> {
     let mut agreed: Option<Vec<Holding>> = None;
-    for (_, host) in cluster.up_in(zone) {
+    for (_, host) in cluster.on_land_in(zone) {
         let Some(node) = host.up() else { continue };
         let mut holders = Vec::new();
         for report in node.slots(name) {

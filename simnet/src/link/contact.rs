@@ -35,6 +35,12 @@ impl Contacts {
         self.0.get(next).map_or(Mono(u64::MAX), |(begin, _)| at.max(*begin))
     }
 
+    /// The end of the contact that is on.
+    pub fn closes(&self, at: Mono) -> Option<Mono> {
+        let next = self.0.partition_point(|(_, end)| *end <= at);
+        self.0.get(next).filter(|(begin, _)| *begin <= at).map(|(_, end)| *end)
+    }
+
     /// All contacts in order, none touching another.
     pub fn windows(&self) -> &[(Mono, Mono)] {
         &self.0

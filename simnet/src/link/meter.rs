@@ -31,6 +31,9 @@ impl Overhead {
     pub const STREAM: u64 = Self::PACKET + 9;
     /// A packet that only acknowledges.
     pub const ACK: u64 = Self::PACKET + 5;
+    /// Of a new connection, each end: a padded Initial, the handshake with raw public keys,
+    /// and the exchange of certificates; an estimate, by RFC 9000 and the sizes of ours.
+    pub const HANDSHAKE: u64 = 1_228 + 700 + 500;
     /// What stream data a packet of 1,200 bytes carries.
     pub const STREAM_PAYLOAD: u64 = PACKET_BYTES - (Self::STREAM - 28);
 }
@@ -67,6 +70,15 @@ impl Meter {
         sender.packets += packets;
         self.end(parcel.to, class).bytes += packets * Overhead::ACK / 2;
         on_wire
+    }
+
+    /// Counts what a new connection takes of either end.
+    pub fn count_handshake(&mut self, class: Class, a: u32, b: u32) {
+        for end in [a, b] {
+            let sent = self.end(end, class);
+            sent.bytes += Overhead::HANDSHAKE;
+            sent.packets += 4;
+        }
     }
 
     /// What an end sent over links of a class, since the beginning.

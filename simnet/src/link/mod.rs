@@ -25,6 +25,7 @@ mod emulator;
 mod loss;
 mod meter;
 mod model;
+mod sky;
 mod topology;
 
 pub use contact::{Contacts, DelayAt, DelayTable};
@@ -32,6 +33,7 @@ pub use emulator::Emulator;
 pub use loss::{Burst, Loss};
 pub use meter::{CLASSES, Meter, Overhead, Sent};
 pub use model::{Class, LinkModel, Weather};
+pub use sky::{Body, SkyLinks};
 pub use topology::{OneByOne, RoundTrips, Route, Sites, Topology, Uniform};
 
 use crate::dice::Dice;
@@ -254,6 +256,12 @@ impl<P: Clone> Links<P> {
             Some(direction) => direction.cuts == 0 && direction.route.model.is_open(now),
             None => self.topology.route(key.0, key.1).model.is_open(now),
         })
+    }
+
+    /// When a contact between two ends is over that is on now; never, where links are
+    /// always there.
+    pub fn closes(&self, now: Mono, a: u32, b: u32) -> Option<Mono> {
+        self.topology.route(a, b).model.closes(now)
     }
 
     /// Whether a direction is cut.

@@ -142,6 +142,11 @@ impl LinkModel {
         self.contacts.as_ref().is_none_or(|contacts| contacts.is_open(at))
     }
 
+    /// When the contact that is on now is over.
+    pub fn closes(&self, at: Mono) -> Option<Mono> {
+        self.contacts.as_ref().and_then(|contacts| contacts.closes(at))
+    }
+
     /// When something passes next: now, if it is open. After the last contact, never.
     pub fn opens(&self, at: Mono) -> Mono {
         self.contacts.as_ref().map_or(at, |contacts| contacts.opens(at))

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 /// Hosts that are off, with links as the schedule says.
 pub(super) fn cluster(schedule: &Schedule, seed: u64) -> Cluster {
-    let mut hosts = Vec::new();
+    let plans = super::sky::plans(schedule);
+    let mut hosts: Vec<HostOptions> = Vec::new();
     let mut site = Vec::new();
     for group in &schedule.hosts {
         for (k, name) in (0..).zip(group.names()) {
-            hosts.push(options(group, k, name));
+            let plan = plans[hosts.len()].clone();
+            hosts.push(HostOptions { plan, ..options(group, k, name) });
             site.push(group.site_of(k));
         }
     }
@@ -24,7 +26,10 @@ pub(super) fn cluster(schedule: &Schedule, seed: u64) -> Cluster {
     let surroundings = Faults::default();
     let gossip = if net.gossip { surroundings.gossip } else { None };
     let faults = Faults { link: model(net.inside), gossip, ..surroundings };
-    Cluster::across(topology(net, site), hosts, seed, faults)
+    let links = super::sky::links(schedule, &plans, topology(net, site));
+    let mut cluster = Cluster::across(links, hosts, seed, faults);
+    super::sky::catalogue(&mut cluster, schedule);
+    cluster
 }
 
 /// Starts every host that is not spare.

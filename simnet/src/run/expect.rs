@@ -5,6 +5,7 @@ use crate::check::{self, Violation};
 use crate::dice::Dice;
 use crate::schedule::{Expect, Schedule};
 use orbweave_model::Mono;
+use orbweave_state::membership::MemberState;
 use std::time::Duration;
 
 /// The name under which broken expectations are reported.
@@ -104,6 +105,17 @@ impl Stage {
                 reunions.iter().try_for_each(|r| reunited(r, *ms, *round_trips, *overhead_percent))
             }
             Expect::NothingStartedSince { ms } => nothing_started(cluster, *ms),
+            Expect::Seen { node, state } => self.seen(node, state),
+            Expect::OrbitBytes { averaged, in_contact } => {
+                let sent = self.stopwatch.whole(cluster, &measured.in_contact).bytes_per_node_s;
+                let (a, b) = (sent.orbit, sent.orbit_in_contact);
+                if a <= *averaged && b <= *in_contact {
+                    return Ok(());
+                }
+                Err(format!(
+                    "satellites' links carry {a} bytes a second, and {b} in contact, not {averaged} and {in_contact}"
+                ))
+            }
             Expect::NoFalseDeath => match measured.false_deaths.first() {
                 None => Ok(()),
                 Some(first) => {
@@ -111,6 +123,31 @@ impl Stage {
                 }
             },
         }
+    }
+
+    fn seen(&self, node: &str, state: &str) -> Result<(), String> {
+        let Some(about) = self.cluster.host_named(node) else { return Err(format!("there is no {node}")) };
+        let id = self.cluster.hosts[about].id;
+        for (_, host) in self.cluster.on_land_in(self.cluster.zone_of[about]) {
+            let Some(seen) = host.up().map(|up| up.member_state(id)) else { continue };
+            let (dark, missed) = (
+                matches!(seen, MemberState::Dark { .. }),
+                [MemberState::Overdue, MemberState::Down].contains(&seen),
+            );
+            let holds = match state {
+                "alive" => seen == MemberState::Alive,
+                "dark" => dark,
+                "well" => dark || seen == MemberState::Alive,
+                "overdue" => seen == MemberState::Overdue,
+                "dead" => seen == MemberState::Down,
+                "missed" => missed,
+                _ => return Err(format!("{state:?} is no state: alive, dark, well, overdue, dead, missed")),
+            };
+            if !holds {
+                return Err(format!("{} sees {node} as {seen:?}, not {state}", host.name));
+            }
+        }
+        Ok(())
     }
 
     /// The power of a host that runs something goes.

@@ -48,7 +48,7 @@ impl Stage {
     fn say_again(&mut self) {
         let zones = 0..self.cluster.zones();
         let entries: Vec<Option<usize>> =
-            zones.map(|zone| self.cluster.up_in(zone).next().map(|(i, _)| i)).collect();
+            zones.map(|zone| self.cluster.on_land_in(zone).next().map(|(i, _)| i)).collect();
         for record in self.ledger.revocations.clone() {
             for entry in entries.iter().flatten() {
                 self.cluster.submit_record(*entry, record.clone());
@@ -68,11 +68,12 @@ impl Stage {
     /// Nodes of a zone agree on what shall run, and what shall not does not.
     fn wants_are_clear(&self, zone: usize) -> Result<(), String> {
         let cluster = &self.cluster;
-        let Some((first, node)) = cluster.up_in(zone).find_map(|(_, host)| Some((host, host.up()?))) else {
+        let Some((first, node)) = cluster.on_land_in(zone).find_map(|(_, host)| Some((host, host.up()?)))
+        else {
             return Err("no node is up".into());
         };
         let workloads = node.workloads();
-        for (_, host) in cluster.up_in(zone) {
+        for (_, host) in cluster.on_land_in(zone) {
             if host.up().is_some_and(|other| !other.wants_the_same(node)) {
                 return Err(format!("{} and {} differ on what shall run", first.name, host.name));
             }

@@ -2,6 +2,7 @@
 
 use super::deaths::Deaths;
 use super::reunion::{Measuring, Reunion};
+use super::sky::InContact;
 use crate::check::{Checker, Observed};
 use crate::cluster::Cluster;
 use crate::host::Instance;
@@ -111,6 +112,7 @@ pub(super) struct Measured {
     /// Whether anybody wants to know of them.
     reunions_wanted: bool,
     reunions: Vec<Reunion>,
+    pub in_contact: InContact,
 }
 
 impl Measured {
@@ -191,6 +193,7 @@ impl Measured {
 
     fn event(&mut self, cluster: &Cluster, host: usize, event: &orbweave_core::Event) {
         *self.told_of.entry(event.kind).or_default() += 1;
+        self.in_contact.observe(cluster, host, event.kind);
         let now = Mono(0) + cluster.time();
         if let Some(told) = &mut self.told {
             let (ms, name) = (now.0 / 1_000_000, &cluster.hosts[host].name);
@@ -273,7 +276,10 @@ impl Checker for Watch {
             Observed::Started => {
                 measured.leaving.remove(&host);
             }
-            Observed::Killed => measured.killed(cluster, host),
+            Observed::Killed => {
+                measured.killed(cluster, host);
+                measured.in_contact.killed(cluster, host);
+            }
             Observed::Submitted { record, .. } => {
                 // Whatever was to run before: from now on something else shall.
                 if let Some(id) = cluster.read(record).as_ref().map(Record::id) {

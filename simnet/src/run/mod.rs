@@ -17,6 +17,7 @@ mod heal;
 mod measure;
 mod report;
 mod reunion;
+mod sky;
 mod stopwatch;
 
 pub use measure::{Coverage, Quantiles, Recovery};
@@ -127,6 +128,13 @@ impl Run {
         Self { until_broken: true, ..self }
     }
 
+    /// Its hosts, started, for whoever lets time pass by hand.
+    pub fn into_cluster(self) -> Cluster {
+        let mut cluster = boot::cluster(&self.schedule, self.seed);
+        boot::start_all(&mut cluster, &self.schedule);
+        cluster
+    }
+
     /// What will happen.
     pub fn schedule(&self) -> &Schedule {
         &self.schedule
@@ -233,7 +241,7 @@ impl Stage {
             self.run_to(at);
             match item {
                 Agenda::Event(event) => self.apply(event),
-                Agenda::Measure => self.stopwatch.mark(&self.cluster),
+                Agenda::Measure => self.stopwatch.mark(&self.cluster, &self.measured.borrow().in_contact),
                 Agenda::Expect(that) => self.expect_now(that),
                 Agenda::Kill(back_after) => {
                     if let Some(host) = self.kill_somebody(&mut victims) {

@@ -13,8 +13,10 @@ use std::time::Duration;
 pub struct Bytes {
     /// Over links on land.
     pub land: u64,
-    /// Over links with a satellite at an end.
+    /// Over links with a satellite at an end: what both ends sent, a satellite and second.
     pub orbit: u64,
+    /// The same, a second in which the satellite has a link.
+    pub orbit_in_contact: u64,
 }
 
 /// What a run showed. Its JSON is one line.
@@ -132,7 +134,7 @@ impl Stage {
         let Self { cluster, measured, broken, stopwatch, .. } = self;
         let measured = measured.borrow();
         let hosts = cluster.hosts.len();
-        let whole = stopwatch.whole(&cluster);
+        let whole = stopwatch.whole(&cluster, &measured.in_contact);
         let mut violations = cluster.violations().to_vec();
         violations.extend(broken);
         let failed = !violations.is_empty() || unconverged.is_some();

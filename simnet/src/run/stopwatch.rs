@@ -1,8 +1,10 @@
 //! How fast a run was, and what a window of it cost.
 
 use super::report::Bytes;
+use super::sky::InContact;
 use crate::cluster::Cluster;
 use crate::link::Class;
+use orbweave_model::Mono;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -17,7 +19,8 @@ pub struct Measurement {
     pub speed: f64,
     /// What happened: messages that arrived, timers, ends of writes and the like.
     pub events: u64,
-    /// What nodes sent: of a window, for each that was up when it began.
+    /// What nodes sent: of a window, for each that was up when it began. What satellites'
+    /// links carried is shared by satellites, and what others did by the rest.
     pub bytes_per_node_s: Bytes,
 }
 
@@ -29,8 +32,11 @@ struct Mark {
     events: u64,
     land: u64,
     orbit: u64,
-    /// Hosts that are up.
+    /// How long satellites had a link, all together.
+    contact: Duration,
+    /// Hosts that are up, and how many of them are satellites.
     up: usize,
+    satellites: usize,
 }
 
 pub(super) struct Stopwatch {
@@ -44,15 +50,23 @@ impl Stopwatch {
         Self { begin: clock(), clock, marks: Vec::new() }
     }
 
-    pub fn mark(&mut self, cluster: &Cluster) {
-        self.marks.push(self.now(cluster));
+    pub fn mark(&mut self, cluster: &Cluster, in_contact: &InContact) {
+        self.marks.push(self.now(cluster, in_contact));
     }
 
     /// All of the run so far.
-    pub fn whole(&self, cluster: &Cluster) -> Measurement {
-        let (time, up) = (Duration::ZERO, cluster.hosts.len());
-        let begin = Mark { time, wall_s: self.begin, events: 0, land: 0, orbit: 0, up };
-        begin.until(&self.now(cluster))
+    pub fn whole(&self, cluster: &Cluster, in_contact: &InContact) -> Measurement {
+        let begin = Mark {
+            time: Duration::ZERO,
+            wall_s: self.begin,
+            events: 0,
+            land: 0,
+            orbit: 0,
+            contact: Duration::ZERO,
+            up: cluster.hosts.len(),
+            satellites: cluster.hosts.iter().filter(|host| host.is_scheduled()).count(),
+        };
+        begin.until(&self.now(cluster, in_contact))
     }
 
     /// What lies between the two marks, if there were two.
@@ -61,7 +75,7 @@ impl Stopwatch {
         Some(from.until(to))
     }
 
-    fn now(&self, cluster: &Cluster) -> Mark {
+    fn now(&self, cluster: &Cluster, in_contact: &InContact) -> Mark {
         let sent = |class: Class| -> u64 {
             (0..cluster.hosts.len()).map(|i| cluster.meter().of(i as u32, class).bytes).sum()
         };
@@ -71,7 +85,9 @@ impl Stopwatch {
             events: cluster.events(),
             land: sent(Class::Lan) + sent(Class::Wan),
             orbit: sent(Class::Orbit),
+            contact: in_contact.total(Mono(0) + cluster.time()),
             up: cluster.up().count(),
+            satellites: cluster.up().filter(|(_, host)| host.is_scheduled()).count(),
         }
     }
 }
@@ -80,7 +96,12 @@ impl Mark {
     fn until(&self, end: &Self) -> Measurement {
         let virtual_s = end.time.saturating_sub(self.time).as_secs_f64();
         let wall_s = end.wall_s - self.wall_s;
-        let per_node_s = |bytes: u64| (bytes as f64 / virtual_s.max(1.0) / self.up.max(1) as f64) as u64;
+        let per_node_s =
+            |bytes: u64, nodes: usize| (bytes as f64 / virtual_s.max(1.0) / nodes.max(1) as f64) as u64;
+        let orbit = end.orbit - self.orbit;
+        let contact = end.contact.saturating_sub(self.contact).as_secs();
+        // Without satellites, hosts may be linked by radio all the same.
+        let by_radio = if self.satellites > 0 { self.satellites } else { self.up };
         let round = |x: f64, parts: f64| (x * parts).round() / parts;
         Measurement {
             virtual_s,
@@ -88,8 +109,9 @@ impl Mark {
             speed: if wall_s > 0.0 { round(virtual_s / wall_s, 100.0) } else { 0.0 },
             events: end.events - self.events,
             bytes_per_node_s: Bytes {
-                land: per_node_s(end.land - self.land),
-                orbit: per_node_s(end.orbit - self.orbit),
+                land: per_node_s(end.land - self.land, self.up - self.satellites),
+                orbit: per_node_s(orbit, by_radio),
+                orbit_in_contact: orbit.checked_div(contact).unwrap_or(0),
             },
         }
     }

@@ -42,6 +42,7 @@ impl Schedule {
             faults_s: options.faults_s,
             converge_within_s: None,
             links,
+            sky: None,
             hosts,
             events: draw.finished(),
             repeats: Vec::new(),

@@ -19,6 +19,7 @@ mod file;
 mod kind;
 mod matrix;
 mod options;
+mod orbit;
 mod parts;
 mod repeat;
 
@@ -26,6 +27,7 @@ pub use action::{Action, Deploy, Timed, WeatherLine};
 pub use file::ScenarioError;
 pub use kind::Kind;
 pub use options::FaultOptions;
+pub use orbit::{Place, Shell, Sky};
 pub use parts::{Expect, Expectation, Hosts, Kills, Medium, Net, Window};
 pub use repeat::Repeat;
 
@@ -50,6 +52,9 @@ pub struct Schedule {
     /// The links.
     #[serde(default, skip_serializing_if = "Net::is_default")]
     pub links: Net,
+    /// Satellites and ground stations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sky: Option<Sky>,
     /// The hosts.
     #[serde(rename = "hosts")]
     pub hosts: Vec<Hosts>,

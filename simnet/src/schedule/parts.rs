@@ -1,5 +1,6 @@
 //! The parts of a schedule beside its events: hosts, links, kills, expectations.
 
+use super::Place;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -27,6 +28,12 @@ pub struct Hosts {
     /// Over how many sites they are spread, from `site` on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub spread: u32,
+    /// Whether they are stations or satellites.
+    #[serde(default, skip_serializing_if = "is_land")]
+    pub place: Place,
+    /// The number of the first among stations or satellites.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub number: u32,
     /// Their labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -249,6 +256,25 @@ pub enum Expect {
     },
     /// Nobody who was up was declared dead.
     NoFalseDeath,
+    /// Every node on land that is up sees a satellite so.
+    Seen {
+        /// Which.
+        node: String,
+        /// As what: `alive`, `dark`, `well` (one of the two), `overdue`, `dead`, or `missed`
+        /// (one of these two).
+        state: String,
+    },
+    /// Bytes over links of satellites stayed within these, so far.
+    OrbitBytes {
+        /// A satellite and second, in the average.
+        averaged: u64,
+        /// A second in which a satellite has a link.
+        in_contact: u64,
+    },
+}
+
+fn is_land(place: &Place) -> bool {
+    *place == Place::Land
 }
 
 fn is_zero(n: &u32) -> bool {

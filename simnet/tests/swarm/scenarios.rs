@@ -9,6 +9,7 @@ const LONG: &[&str] = &[
     "partition-14-days.toml",
     "partition-24-hours.toml",
     "partition-30-minutes.toml",
+    "starlink-shell.toml",
     "steady-100.toml",
     "steady-1000.toml",
     "steady-10000.toml",
@@ -41,7 +42,9 @@ fn read(path: &Path) -> Schedule {
         let last = sites.max().unwrap_or(0) as usize;
         assert!(schedule.links.round_trip_us.len() >= (last + 1).pow(2), "{}: too few sites", path.display());
     }
-    schedule
+    let folder = path.parent().expect("a folder");
+    let load = |name: &str| std::fs::read_to_string(folder.join(name)).map_err(|e| format!("{name}: {e}"));
+    schedule.load(load).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn run(path: &Path, seed: u64) -> Report {

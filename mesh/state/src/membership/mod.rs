@@ -53,7 +53,7 @@ pub use wire::{DatagramError, LOAD_BYTES_MAX};
 
 use identity::Identity;
 use judge::Doubt;
-use orbweave_model::{Mono, NodeId, limit};
+use orbweave_model::{Mono, NodeId, Wall, limit};
 use peer::{Peer, Status};
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
@@ -88,6 +88,13 @@ pub enum MemberState {
     Alive,
     /// Counted as alive, but it does not answer this node.
     Suspect,
+    /// On scheduled links, and out of reach of everybody for now, as planned.
+    Dark {
+        /// When its next contact begins, if one is near.
+        until: Option<Wall>,
+    },
+    /// On scheduled links; it was in reach, and was not heard. It still counts.
+    Overdue,
     /// Judged dead. Final for its generation.
     Down,
     /// Gone on purpose.

@@ -13,6 +13,15 @@ pub(super) const RANGE_FINGERPRINT: usize = 8;
 /// Bytes of a salted identity.
 pub(super) const TAG: usize = 4;
 
+/// How a digest begins.
+pub(super) fn prefix(digest: &Hash) -> [u8; SHORT] {
+    let mut out = [0; SHORT];
+    for (to, from) in out.iter_mut().zip(digest.0) {
+        *to = from;
+    }
+    out
+}
+
 /// A digest in short, for this session only.
 pub(super) fn short(salt: u64, digest: &Hash) -> [u8; SHORT] {
     salted(salt, &digest.0)

@@ -1,5 +1,6 @@
 //! The messages of a session, as they travel. Version 1 has the first three, and a
-//! hello with the first four keys; what it does not know it skips.
+//! hello with the first four keys; what it does not know it skips. The last three are of
+//! the narrow way, which only nodes on scheduled links and their hosts speak.
 
 use crate::store::Mark;
 use minicbor::bytes::ByteVec;
@@ -51,6 +52,39 @@ pub(super) enum Frame {
     },
     #[n(3)]
     Turn(#[n(0)] Turn),
+    /// A host asks a node on scheduled links to list what it has.
+    #[n(4)]
+    #[cbor(map)]
+    Call {
+        #[n(0)]
+        now: Wall,
+    },
+    /// A node on scheduled links lists what it has.
+    #[n(5)]
+    #[cbor(map)]
+    Carry {
+        #[n(0)]
+        now: Wall,
+        #[n(1)]
+        offer: ByteVec,
+    },
+    #[n(6)]
+    Give(#[n(0)] Given),
+}
+
+/// What either side of the narrow way gives, and what the host asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(super) struct Given {
+    /// The host's corrected wall clock.
+    #[n(0)]
+    pub now: Option<Wall>,
+    /// Envelopes.
+    #[n(1)]
+    pub records: Vec<ByteVec>,
+    /// Bits over the list: what the host lacks.
+    #[n(2)]
+    pub want: Option<ByteVec>,
 }
 
 /// What one side says before it listens again: answers to the other's last turn,

@@ -4,6 +4,7 @@
 
 use orbweave_core::claim::{Claim, ClaimRange};
 use orbweave_core::io::Write;
+use orbweave_core::link_plan::{LinkPlan, Orbit, PlannedPass, Site, WalkerSlot};
 use orbweave_core::message::{Answer, Load, Message, Offer};
 use orbweave_core::node_info::NodeInfo;
 use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
@@ -102,10 +103,111 @@ fn the_node_record_is_as_it_always_was() {
         capacity: HAVE,
         certificate: vec![1, 2, 3].into(),
         version: "0.1.0".into(),
+        plan: None,
+        lives_ms: None,
     };
     let golden = pinned!("node-info", &info.encode());
     for bytes in [golden.clone(), newer(&golden, 0)] {
         assert_eq!(NodeInfo::decode(&bytes), Ok(info.clone()));
+    }
+}
+
+#[test]
+fn the_contact_plan_is_as_it_always_was() {
+    let info = |plan| NodeInfo {
+        generation: 3,
+        addresses: Vec::new(),
+        zone: "north".into(),
+        labels: Default::default(),
+        capacity: HAVE,
+        certificate: vec![1, 2, 3].into(),
+        version: "0.1.0".into(),
+        plan: Some(plan),
+        lives_ms: Some(604_800_000),
+    };
+    let elements = Orbit::Elements {
+        line1: "1 25544U 98067A   24350.52040184  .00017030  00000+0  30074-3 0  9995".into(),
+        line2: "2 25544  51.6388 155.7012 0006987 324.1440 178.4520 15.50194158486668".into(),
+    };
+    let walker = Orbit::Walker(WalkerSlot {
+        star: false,
+        inclination_microdeg: 53_000_000,
+        altitude_m: 550_000,
+        planes: 72,
+        satellites_per_plane: 22,
+        phasing: 39,
+        epoch: Wall(1_800_000_000_000),
+        plane: 71,
+        slot: 21,
+    });
+    let site = Site {
+        latitude_microdeg: 47_370_000,
+        longitude_microdeg: -8_540_000,
+        altitude_m: 400,
+        min_elevation_millideg: 25_000,
+    };
+    let pass = |begins, host| PlannedPass { begins: Wall(begins), ends: Wall(begins + 600_000), host };
+    let passes = vec![pass(1_800_000_000_000, None), pass(1_800_005_000_000, Some(NodeId([7; 32])))];
+    let plans = [
+        ("plan-elements", LinkPlan { orbit: Some(elements), ..LinkPlan::default() }),
+        ("plan-walker", LinkPlan { orbit: Some(walker), ..LinkPlan::default() }),
+        ("plan-site", LinkPlan { site: Some(site), ..LinkPlan::default() }),
+        ("plan-passes", LinkPlan { passes: Some(passes), ..LinkPlan::default() }),
+    ];
+    for (name, plan) in plans {
+        let golden = pinned!(name, &info(plan.clone()).encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(NodeInfo::decode(&bytes), Ok(info(plan.clone())));
+        }
+    }
+}
+
+#[test]
+fn a_contact_plan_out_of_its_bounds_is_refused() {
+    let slot = WalkerSlot {
+        star: false,
+        inclination_microdeg: 53_000_000,
+        altitude_m: 550_000,
+        planes: 2,
+        satellites_per_plane: 2,
+        phasing: 0,
+        epoch: Wall(0),
+        plane: 1,
+        slot: 1,
+    };
+    let walker = |slot| LinkPlan { orbit: Some(Orbit::Walker(slot)), ..LinkPlan::default() };
+    assert!(walker(slot).chart("it").is_ok());
+    let pass = |begins, ends| PlannedPass { begins: Wall(begins), ends: Wall(ends), host: None };
+    let passes = |all: Vec<PlannedPass>| LinkPlan { passes: Some(all), ..LinkPlan::default() };
+    assert!(passes(vec![pass(1, 2), pass(2, 3)]).chart("it").is_ok());
+    let lines = |line1: String| LinkPlan {
+        orbit: Some(Orbit::Elements { line1, line2: String::new() }),
+        ..LinkPlan::default()
+    };
+    let site = |latitude_microdeg| LinkPlan {
+        site: Some(Site {
+            latitude_microdeg,
+            longitude_microdeg: 0,
+            altitude_m: 0,
+            min_elevation_millideg: 0,
+        }),
+        ..LinkPlan::default()
+    };
+    let wrong = [
+        walker(WalkerSlot { plane: 2, ..slot }),
+        walker(WalkerSlot { slot: u32::MAX, ..slot }),
+        walker(WalkerSlot { planes: u32::MAX, satellites_per_plane: u32::MAX, ..slot }),
+        walker(WalkerSlot { altitude_m: u32::MAX, ..slot }),
+        passes(vec![pass(2, 1)]),
+        passes(vec![pass(1, 3), pass(2, 4)]),
+        passes((0..65).map(|k| pass(k, k + 1)).collect()),
+        lines("x".repeat(70)),
+        lines("1\n2".into()),
+        site(90_000_001),
+        site(i32::MIN),
+    ];
+    for plan in wrong {
+        assert!(plan.chart("it").is_err(), "{plan:?}");
     }
 }
 
@@ -167,6 +269,7 @@ fn config() -> NodeConfig {
         labels: Default::default(),
         capacity: HAVE,
         addresses: Vec::new(),
+        plan: None,
         version: "0.1.0".into(),
         speaks: Default::default(),
         gossip: true,

@@ -74,6 +74,13 @@ pub fn words(report: &Report) -> String {
         "{} false deaths; {} bytes a node and second on land",
         report.false_deaths, report.bytes_per_node_s.land
     ));
+    let bytes = report.bytes_per_node_s;
+    if bytes.orbit_in_contact > 0 {
+        let (all, contact) = (bytes.orbit, bytes.orbit_in_contact);
+        lines.push(format!(
+            "satellites' links: {all} bytes a satellite and second, {contact} a second of contact"
+        ));
+    }
     lines.extend(report.reunions.iter().map(reunion));
     lines.extend(report.violations.iter().map(|violation| format!("VIOLATION {violation}")));
     lines.push(match (&report.unconverged, report.converged_after) {

@@ -24,7 +24,8 @@ pub fn scenario(path: &Path) -> Result<Schedule, String> {
         let measured = text(&file)?;
         schedule.links.read_matrix(&measured).map_err(|e| format!("{}: {e}", file.display()))?;
     }
-    Ok(schedule)
+    let folder = path.parent().unwrap_or(Path::new("."));
+    schedule.load(|name| text(&folder.join(name)))
 }
 
 fn text(path: &Path) -> Result<String, String> {
