@@ -41,7 +41,7 @@ impl Cluster {
         host.life += 1;
         let life = u64::from(host.life);
         // A process counts from its own start.
-        (host.booted, host.disk_until, host.armed) = (time, time, None);
+        (host.booted, host.armed) = (time, None);
         let config = NodeConfig {
             key: host.key.clone(),
             genesis: self.world.genesis.clone(),

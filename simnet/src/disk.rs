@@ -1,6 +1,6 @@
-//! A disk: batches become durable one after the other, and a crash loses those that
-//! were not. A batch is one transaction, as in the store of production: after a crash
-//! all of it is there or none.
+//! A disk: batches become durable in order, and a crash loses those that were not. As in
+//! the store of production a batch is never there in part, and those that come while the
+//! disk is busy share the next transaction: a slow disk is never behind by more than two.
 
 use crate::shelf::Shelf;
 use orbweave_core::Restored;
@@ -15,7 +15,7 @@ use std::time::Duration;
 /// What a disk is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DiskModel {
-    /// The least and the most that a batch takes until it is durable, drawn evenly.
+    /// The least and the most that a transaction takes until it is durable, drawn evenly.
     pub latency: (Duration, Duration),
 }
 
@@ -31,6 +31,9 @@ impl DiskModel {
     }
 }
 
+/// Batches that one transaction takes together at most, as in the store of production.
+const GROUP: usize = 256;
+
 #[derive(Debug, Clone)]
 enum Entry {
     Put(Arc<[u8]>, Arc<[u8]>),
@@ -44,6 +47,8 @@ pub struct Disk {
     records: BTreeMap<Arc<[u8]>, Arc<[u8]>>,
     own: Option<Vec<u8>>,
     pending: VecDeque<(BatchId, Vec<Entry>)>,
+    /// How many of these, the oldest, are in the transaction that is under way.
+    in_transaction: usize,
 }
 
 impl Disk {
@@ -57,9 +62,24 @@ impl Disk {
         self.pending.push_back((batch, writes.into_iter().map(&mut entry).collect()));
     }
 
+    /// Begins a transaction of what waits, unless one is under way or nothing waits.
+    pub(crate) fn begin(&mut self) -> bool {
+        let begins = self.in_transaction == 0 && !self.pending.is_empty();
+        if begins {
+            self.in_transaction = self.pending.len().min(GROUP);
+        }
+        begins
+    }
+
+    /// Batches of the transaction under way that are not durable yet.
+    pub(crate) fn in_transaction(&self) -> usize {
+        self.in_transaction
+    }
+
     /// The oldest batch becomes durable; its records are returned.
     pub(crate) fn sync_one(&mut self) -> Option<(BatchId, Vec<Arc<[u8]>>)> {
         let (batch, entries) = self.pending.pop_front()?;
+        self.in_transaction = self.in_transaction.saturating_sub(1);
         let mut put = Vec::new();
         for entry in entries {
             match entry {
@@ -87,6 +107,7 @@ impl Disk {
     /// The power goes: what was not durable is gone.
     pub(crate) fn crash(&mut self) {
         self.pending.clear();
+        self.in_transaction = 0;
     }
 
     /// A durable record, by its identity's bytes.

@@ -97,7 +97,7 @@ pub struct Host {
     pub events: VecDeque<(Mono, Event)>,
     /// Its certificate, as it was last renewed.
     pub certificate: Vec<u8>,
-    /// What a batch takes at most on its disk, while that is slow.
+    /// What a transaction takes at most on its disk, while that is slow.
     pub slow_disk: Option<Duration>,
     /// Whether its disk takes nothing more.
     pub disk_full: bool,
@@ -107,8 +107,6 @@ pub struct Host {
     pub(crate) armed: Option<Mono>,
     /// The moment of its last wake-up, and how many there were in it.
     pub(crate) woken: (Mono, u32),
-    /// When the disk is done with all batches.
-    pub(crate) disk_until: Mono,
     /// Peers that it has a link to, and which life of theirs.
     pub(crate) links: Linked,
     pub(crate) blobs: BTreeSet<Hash>,
@@ -146,7 +144,6 @@ impl Host {
             booted: Mono(0),
             armed: None,
             woken: (Mono(0), 0),
-            disk_until: Mono(0),
             links: Linked::default(),
             blobs: BTreeSet::new(),
             compiled: BTreeSet::new(),

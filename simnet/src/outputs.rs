@@ -31,15 +31,8 @@ impl Cluster {
                 self.hosts[i].instances.remove(&instance);
             }
             Output::Persist { batch, writes } => {
-                let host = &mut self.hosts[i];
-                host.disk.write(&mut self.shelf, batch, writes);
-                // Batches are written one after the other.
-                let (least, most) = self.faults.disk.latency;
-                let took = host.dice.duration((least, host.slow_disk.unwrap_or(most)));
-                host.disk_until = host.disk_until.max(self.time) + took;
-                let after = host.disk_until.since(self.time);
-                // As in production, the store takes nothing after one failure, and the node stops.
-                self.later(i, after, if self.hosts[i].disk_full { Job::DiskFull } else { Job::Synced });
+                self.hosts[i].disk.write(&mut self.shelf, batch, writes);
+                self.write_on(i);
             }
             Output::Reply { id, result } => {
                 self.hosts[i].replies.insert(id.0, result);

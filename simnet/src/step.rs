@@ -32,9 +32,8 @@ pub(crate) enum Due {
 /// What happens on a host by itself, later.
 #[derive(Debug)]
 pub(crate) enum Job {
+    /// A transaction is over.
     Synced,
-    /// A batch did not fit on the disk.
-    DiskFull,
     Fetched(Hash, Result<(), String>),
     Compiled(Hash),
     Executed(InstanceId, ExecutorEvent),
@@ -120,13 +119,17 @@ impl Cluster {
 
     fn perform(&mut self, i: usize, job: Job) {
         match job {
+            // As in production, the store takes nothing after one failure, and the node stops.
+            Job::Synced if self.hosts[i].disk_full => self.stop_for_full_disk(i),
             Job::Synced => {
                 // A disk works on while its process is frozen.
-                if let Some(batch) = self.sync_disk(i) {
-                    self.feed(i, Input::Persisted { batch });
+                for _ in 0..self.hosts[i].disk.in_transaction() {
+                    if let Some(batch) = self.sync_disk(i) {
+                        self.feed(i, Input::Persisted { batch });
+                    }
                 }
+                self.write_on(i);
             }
-            Job::DiskFull => self.stop_for_full_disk(i),
             Job::Fetched(hash, outcome) => {
                 if outcome.is_ok() {
                     self.hosts[i].blobs.insert(hash);
@@ -147,6 +150,16 @@ impl Cluster {
             Job::Silent { peer, life } => self.notice(i, peer, life),
             Job::Certified(certificate) => self.feed(i, Input::Certified { certificate }),
             Job::StreamFailed(id) => self.feed(i, Input::SyncClosed { id }),
+        }
+    }
+
+    /// Begins the next transaction of a host, unless its disk is busy or nothing waits.
+    pub(crate) fn write_on(&mut self, i: usize) {
+        let (least, most) = self.faults.disk.latency;
+        let host = &mut self.hosts[i];
+        if host.disk.begin() {
+            let took = host.dice.duration((least, host.slow_disk.unwrap_or(most)));
+            self.later(i, took, Job::Synced);
         }
     }
 

@@ -12,6 +12,7 @@ use orbweave_model::plant::{self, Plant};
 use orbweave_model::{NodeId, Resources, WorkloadName};
 use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
 use orbweave_scheduler::rivals::Phase;
+use orbweave_state::membership::MemberState;
 
 /// How far above this node's own view an offer may put the epoch.
 const EPOCH_AHEAD_MAX: u64 = 1_024;
@@ -29,14 +30,28 @@ impl Node {
             }
             return;
         }
-        let own = self.epoch_seen(&key.0, key.1);
-        let epoch = offer.epoch_seen.min(own.saturating_add(EPOCH_AHEAD_MAX)).max(own).saturating_add(1);
         let need = self.need_of(&key.0);
-        let held = Held::new(epoch.min(EPOCH_MAX), offer.score, need, true, self.now.mono);
+        let held = Held::new(self.epoch_for(&offer), offer.score, need, true, self.now.mono);
         self.held.insert(key.clone(), held);
         let answer = Promise::Answer { to: from, offer: offer.id, workload: key.0.clone() };
         let claimed = Promise::Claimed { workload: key.0.clone(), slot: key.1 };
         self.publish_claim(&key.0, vec![claimed, answer]);
+    }
+
+    /// The epoch of the claim that an offer leads to.
+    fn epoch_for(&self, offer: &Offer) -> u64 {
+        let own = self.epoch_seen(&offer.workload, offer.slot);
+        let epoch = offer.epoch_seen.min(own.saturating_add(EPOCH_AHEAD_MAX)).max(own).saturating_add(1);
+        epoch.min(EPOCH_MAX)
+    }
+
+    /// Whether another one runs the slot, which this node sees alive: whoever offers it
+    /// has an older view. One that does not answer may be dead, as the placer says.
+    fn runs_elsewhere(&self, name: &WorkloadName, slot: u32) -> bool {
+        self.holdings(name, slot).iter().any(|rival| {
+            let alive = self.membership.state(rival.holder) == MemberState::Alive;
+            rival.phase == Phase::Running && rival.holder != self.me && alive
+        })
     }
 
     /// Whether this node takes the slot, by what it knows of itself.
@@ -53,7 +68,8 @@ impl Node {
         }
         let rival = self.holdings(name, offer.slot).into_iter().filter(|h| h.phase != Phase::Draining);
         let newer_claim = rival.map(|h| h.epoch).max().is_some_and(|epoch| epoch > offer.epoch_seen);
-        if offer.slot >= desired.slots() || newer_claim || self.held_here(name) > offer.held {
+        let stale = newer_claim || self.runs_elsewhere(name, offer.slot);
+        if offer.slot >= desired.slots() || stale || self.held_here(name) > offer.held {
             return Verdict::StaleView;
         }
         if plant::on(Plant::AdmissionSkipped) {

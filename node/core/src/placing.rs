@@ -37,6 +37,8 @@ pub(crate) struct Vacancy {
     pub next_at: Mono,
     pub offer: Option<(u64, NodeId)>,
     pub refused: BTreeMap<NodeId, (Verdict, Mono)>,
+    /// Who said last that this node's view is stale: once more, and it is passed over.
+    stale_for: Option<NodeId>,
     rounds: u32,
 }
 
@@ -105,7 +107,7 @@ impl Node {
             wait *= 2;
         }
         let next_at = self.now.mono + wait;
-        Vacancy { next_at, offer: None, refused: BTreeMap::new(), rounds: 0 }
+        Vacancy { next_at, offer: None, refused: BTreeMap::new(), stale_for: None, rounds: 0 }
     }
 
     /// Acts on every vacancy that is due.
@@ -287,7 +289,7 @@ impl Node {
         // A stale view is mended by the answer itself; but one that stays stale is passed over.
         let pass_over = if verdict == Verdict::StaleView { Duration::from_millis(300) } else { PASS_OVER };
         let why = verdict.to_string();
-        if verdict == Verdict::StaleView && !vacancy.refused.contains_key(&from) {
+        if verdict == Verdict::StaleView && vacancy.stale_for.replace(from) != Some(from) {
             vacancy.next_at = now + Duration::from_millis(20);
         } else {
             vacancy.refused.insert(from, (verdict, now + pass_over));

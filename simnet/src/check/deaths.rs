@@ -7,6 +7,7 @@
 //! - A node that loses more than half of its mesh doubts itself first, and while it
 //!   does it declares nobody dead.
 
+use super::knowledge::Known;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::{Event, EventKind, Output};
@@ -82,8 +83,15 @@ impl Deaths {
         let all =
             [cluster.linked_for(), cluster.fair_for(), cluster.steady_for(dead), cluster.steady_for(host)];
         let cause = event.cause.as_deref().unwrap_or_default();
+        // One that its victim shut out as revoked finds it silent, and is right.
+        let authority = cluster.authority_at(dead, Known::Heard);
+        let is_shut_out = |i: usize| {
+            let key = cluster.hosts[i].id.into();
+            authority.as_ref().is_some_and(|authority| authority.is_revoked(&key))
+        };
         let liars = cause.split([' ', ',']).filter(|word| {
-            cluster.hosts.iter().position(|h| h.name == *word).is_some_and(|i| cluster.is_controlled(i))
+            let witness = cluster.hosts.iter().position(|h| h.name == *word);
+            witness.is_some_and(|i| cluster.is_controlled(i) || is_shut_out(i))
         });
         if all.iter().any(|calm| *calm < SOUND_FOR) || !cluster.connected(host, dead) || liars.count() > 1 {
             return Ok(());

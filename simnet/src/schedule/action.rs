@@ -41,7 +41,7 @@ pub enum Action {
     Freeze(Vec<String>),
     /// These hosts go on.
     Thaw(Vec<String>),
-    /// Each batch takes up to so long on a host's disk.
+    /// Each transaction takes up to so long on a host's disk.
     SlowDisk {
         /// Whose.
         node: String,

@@ -25,7 +25,7 @@ pub struct FaultOptions {
     pub lost_writes: u32,
     /// A host never comes back; another one with a new key begins in its place.
     pub lost_disk: u32,
-    /// A disk takes long for each batch.
+    /// A disk takes long for each transaction.
     pub slow_disk: u32,
     /// A disk is full: the node stops, as the driver of production does.
     pub full_disk: u32,
@@ -72,7 +72,7 @@ pub struct FaultOptions {
     pub jump_ahead_ms: u64,
     /// How far it is set back at most.
     pub jump_back_ms: u64,
-    /// What a batch takes at most on a slow disk, in milliseconds.
+    /// What a transaction takes at most on a slow disk, in milliseconds.
     pub slow_disk_ms: (u64, u64),
     /// Packets of a million that are lost in bad weather.
     pub loss_ppm: (u32, u32),

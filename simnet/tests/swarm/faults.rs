@@ -32,6 +32,23 @@ fn a_node_whose_disk_is_full_stops_and_comes_back_when_there_is_room() {
 }
 
 #[test]
+fn batches_that_wait_for_a_slow_disk_share_a_transaction() {
+    let mut cluster = running(3);
+    let slow = Duration::from_secs(2);
+    cluster.hosts[1].slow_disk = Some(slow);
+    let spec = cluster.spec("other", 0);
+    let mut commands = Vec::new();
+    for n in 0..100 {
+        commands.push(cluster.submit(1, &format!("other-{n}"), &spec));
+        cluster.run(Duration::from_millis(100));
+    }
+    // The last waits for the transaction under way, and for its own.
+    let answered = |c: &Cluster| commands.iter().all(|id| c.hosts[1].replies.contains_key(id));
+    assert!(cluster.until(slow * 2, answered).is_some(), "{} batches wait", cluster.hosts[1].disk.pending());
+    assert!(cluster.violations().is_empty(), "{:#?}", cluster.violations());
+}
+
+#[test]
 fn a_link_that_was_cut_twice_is_whole_after_the_second_mend() {
     let mut cluster = running(2);
     let alone = |cluster: &Cluster| (1..4).all(|i| !cluster.connected(0, i));
