@@ -5,6 +5,7 @@ mod flips;
 mod golden;
 mod liars;
 mod mesh;
+mod scoped;
 mod store;
 mod sync;
 mod v1;
