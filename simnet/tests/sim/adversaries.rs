@@ -67,8 +67,12 @@ fn a_liar_that_claims_everything_gets_the_slots_that_its_claims_win_and_loses_th
     let mut cluster = running(5, 3, 1, Faults::default());
     cluster.admit_adversary(Box::new(Liar::new(Dice::new(1), 4, Lie::InflatesEpochs)));
     cluster.run(secs(60));
-    let kept = |c: &Cluster| c.hosts.iter().map(|h| h.instances.len()).sum::<usize>();
-    assert!(kept(&cluster) < 3, "its claims are genuine, and win");
+    let kept = |c: &Cluster| c.hosts[..4].iter().map(|h| h.instances.len()).sum::<usize>();
+    // Some of its epochs are beyond the bound and refused; with one within, it wins.
+    cluster.expect(secs(300), |c| match kept(c) {
+        0..3 => Ok(()),
+        all => Err(format!("{all} slots run elsewhere, and its claims are genuine")),
+    });
     cluster.dismiss_adversaries();
     cluster.kill(4);
     cluster.expect(secs(60), |c| check::placed(c, "app", 3));
