@@ -83,9 +83,6 @@ impl Placement {
         }
         let wanted = self.wanted(cluster, host, start, Known::Heard);
         let spec = wanted.or_else(|why| self.wanted(cluster, host, start, Known::Durable).or(Err(why)))?;
-        if let Some(unmet) = spec.requires.first_unmet(&cluster.hosts[host].options.labels) {
-            return Err(format!("the labels of this host do not satisfy `{unmet}`"));
-        }
         let need = Resources { instances: spec.need.instances.max(1), ..spec.need };
         self.needs.insert((host, start.instance), need);
         self.fits(cluster, host, &start.workload, slot, start.instance)
@@ -107,6 +104,9 @@ impl Placement {
         }
         if start.release.bytes() != spec.release {
             return Err("another release is asked for".into());
+        }
+        if let Some(unmet) = spec.requires.first_unmet(&cluster.hosts[host].options.labels) {
+            return Err(format!("the labels of this host do not satisfy `{unmet}`"));
         }
         let (now, bytes) = (cluster.corrected(host), start.release.bytes());
         Release::verify_for_resume(bytes, &authority, &RollbackGuard::new(), now, &*cluster.check)
