@@ -32,7 +32,7 @@ pub const fn sign_of(plant: Plant) -> Sign {
         Plant::SmallerReadingWins => ("records", "takes the place of the newer"),
         Plant::AnotherAuthorSupersedes => ("records", "and it does not know of it"),
         Plant::DeletionForgotten => ("records", "and it does not know of it"),
-        Plant::TimerUnguarded => ("churn", "and back in"),
+        Plant::TimerUnguarded => ("offers", "which it knows to be held"),
         Plant::PromiseBeforePersistence => ("promises-kept", "not durable"),
         Plant::SelfDoubtOff => ("deaths", "without a doubt about itself"),
         Plant::AdmissionSkipped => ("placement", "do not"),

@@ -45,12 +45,15 @@ impl Node {
         epoch.min(EPOCH_MAX)
     }
 
-    /// Whether another one runs the slot, which this node sees alive: whoever offers it
-    /// has an older view. One that does not answer may be dead, as the placer says.
-    fn runs_elsewhere(&self, name: &WorkloadName, slot: u32) -> bool {
-        self.holdings(name, slot).iter().any(|rival| {
-            let alive = self.membership.state(rival.holder) == MemberState::Alive;
-            rival.phase == Phase::Running && rival.holder != self.me && alive
+    /// Whether whoever offers a slot has an older view than this node: there is a newer
+    /// claim on it, or another one runs it, which this node sees alive. One that does not
+    /// answer may be dead, as the placer says.
+    fn is_held_elsewhere(&self, offer: &Offer) -> bool {
+        let rivals = self.holdings(&offer.workload, offer.slot);
+        rivals.iter().filter(|rival| rival.phase != Phase::Draining).any(|rival| {
+            let runs = rival.phase == Phase::Running && rival.holder != self.me;
+            rival.epoch > offer.epoch_seen
+                || (runs && self.membership.state(rival.holder) == MemberState::Alive)
         })
     }
 
@@ -66,10 +69,8 @@ impl Node {
         if let Some(held) = self.held.get(&(name.clone(), offer.slot)) {
             return if held.phase == Phase::Draining { Verdict::BackingOff } else { Verdict::Fits };
         }
-        let rival = self.holdings(name, offer.slot).into_iter().filter(|h| h.phase != Phase::Draining);
-        let newer_claim = rival.map(|h| h.epoch).max().is_some_and(|epoch| epoch > offer.epoch_seen);
-        let stale = newer_claim || self.runs_elsewhere(name, offer.slot);
-        if offer.slot >= desired.slots() || stale || self.held_here(name) > offer.held {
+        let stale = self.is_held_elsewhere(offer) || self.held_here(name) > offer.held;
+        if offer.slot >= desired.slots() || stale {
             return Verdict::StaleView;
         }
         if plant::on(Plant::AdmissionSkipped) {

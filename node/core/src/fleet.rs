@@ -125,13 +125,7 @@ impl Node {
         let watched = self.fleet.looked + GAP_MAX >= at && at > self.fleet.looked;
         self.fleet.looked = at;
         let doubtful = !watched || self.membership.in_self_doubt() || !self.settled;
-        let stations: Vec<(NodeId, &GroundStation)> = self
-            .fleet
-            .stations
-            .iter()
-            .filter(|(node, _)| **node == self.me || self.membership.is_alive(**node))
-            .map(|(node, station)| (*node, station))
-            .collect();
+        let stations = self.live_stations();
         let mine = self.fleet.stations.get(&self.me);
         let moment = Moment::at(at);
         let mut dial = Vec::new();
@@ -161,6 +155,13 @@ impl Node {
             let addresses = self.nodes.get(&peer).map(|info| info.socket_addresses()).unwrap_or_default();
             self.outputs.push_back(Output::Dial { peer, addresses });
         }
+    }
+
+    /// The stations that are alive in this node's view.
+    fn live_stations(&self) -> Vec<(NodeId, &GroundStation)> {
+        let alive = |node: NodeId| node == self.me || self.membership.is_alive(node);
+        let all = self.fleet.stations.iter().map(|(node, station)| (*node, station));
+        all.filter(|(node, _)| alive(*node)).collect()
     }
 
     /// Whether this node is one of the hosts of another now.
@@ -239,13 +240,7 @@ impl Node {
 
     fn darkness(&self, craft: &Craft) -> MemberState {
         let now = self.wall();
-        let stations: Vec<(NodeId, &GroundStation)> = self
-            .fleet
-            .stations
-            .iter()
-            .filter(|(node, _)| **node == self.me || self.membership.is_alive(**node))
-            .map(|(node, station)| (*node, station))
-            .collect();
+        let stations = self.live_stations();
         if craft.in_reach(now, &stations) {
             return MemberState::Alive;
         }

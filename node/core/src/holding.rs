@@ -371,6 +371,10 @@ impl Node {
             return self.give_up(key, EventKind::ClaimReleased, why);
         }
         (held.phase, held.since, held.drain_until) = (Phase::Draining, now, Some(now + DRAIN));
+        // What was to take its place is not wanted here either.
+        held.retry_at = None;
+        let coming = held.coming.take();
+        self.outputs.extend(coming.map(|run| Output::Stop { instance: run.instance }));
         let text = format!("{}/{} drains", key.0, key.1);
         self.notify(Event::new(EventKind::Drained, text).of(&key.0).slot(key.1).because(why));
         self.publish_claim(&key.0, Vec::new());

@@ -13,6 +13,7 @@ use crate::node_info::NodeInfo;
 use crate::peers::{FIRST_SYNCS, Peer};
 use crate::placing::{Freshness, Vacancy};
 use crate::records::{Promise, Staged};
+use crate::refresh;
 use crate::rumours::Rumours;
 use crate::standby::Ahead;
 use crate::syncing::Allowance;
@@ -257,7 +258,11 @@ impl Node {
             certificate: config.certificate.into(),
             version: config.version,
             // Dark for long, and known for as long as the longest darkness that is planned for.
-            lives_ms: scheduled.then(|| authority.genesis().partition_max_ms),
+            lives_ms: Some(if scheduled {
+                authority.genesis().partition_max_ms
+            } else {
+                refresh::LIFE.as_millis() as u64
+            }),
             plan: config.plan,
         };
         let mut node = Self {

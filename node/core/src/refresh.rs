@@ -1,11 +1,15 @@
 //! When a node says again what it is, so that its record does not expire.
+//!
+//! Who is alive is for membership to say. A record's life only ends what nobody says any
+//! more, and each refresh travels to every member of the zone: it is long.
 
 use orbweave_model::{Mono, NodeId};
-use orbweave_state::store::NODE_RECORD_LIFE;
 use std::time::Duration;
 
+/// What a node on links that are always there asks for as the life of its record.
+pub(crate) const LIFE: Duration = Duration::from_secs(45 * 60);
 /// A node record is renewed after a third of its life.
-const REFRESH: Duration = Duration::from_secs(NODE_RECORD_LIFE.as_secs() / 3);
+const REFRESH: Duration = Duration::from_secs(LIFE.as_secs() / 3);
 
 /// The next time after this. Each node has times of its own: nodes that were switched on
 /// together would else all refresh at once, for ever.

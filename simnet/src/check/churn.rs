@@ -23,7 +23,7 @@ pub const HYSTERESIS: Duration = Duration::from_secs(60);
 /// Moves beyond a leaving node's share.
 pub const MARGIN: u32 = 2;
 /// Bytes a second that a node on land may send on the average of a minute, or of as many
-/// seconds as there are nodes: what nodes say again every five minutes travels by
+/// seconds as there are nodes: what nodes say again every fifteen minutes travels by
 /// reconciliation, of which no node has the same share in each minute.
 pub const LAND_BYTES_PER_S: u64 = 2_000;
 /// How long all must have been calm before a move or a leaving is judged.
@@ -160,7 +160,7 @@ impl Churn {
         let sent = |i: usize| {
             [Class::Lan, Class::Wan].iter().map(|class| cluster.meter().of(i as u32, *class).bytes).sum()
         };
-        // Each node refreshes its record every five minutes, and carries those of all others:
+        // Each node refreshes its record every fifteen minutes, and carries those of all others:
         // what one sends in a minute is uneven in a large zone.
         let period = MINUTE.max(Duration::from_secs(cluster.hosts.len() as u64));
         let due = |minute: &mut Minute| now.since(minute.since) >= period;

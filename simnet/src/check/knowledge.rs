@@ -57,9 +57,9 @@ impl Cluster {
         specs.max_by_key(|(generation, hlc, author, _)| (*generation, *hlc, *author)).map(|(.., spec)| spec)
     }
 
-    /// What others claim of a workload, as a host has heard.
-    pub(super) fn rivals_at(&self, i: usize, name: &str) -> Vec<(NodeId, Claim)> {
-        let records = self.hosts[i].disk.about(RecordKind::CLAIM, Some(name)).into_iter();
+    /// What others claim of a workload, as a host knows.
+    pub(super) fn rivals_at(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Claim)> {
+        let records = self.known_at(i, known, RecordKind::CLAIM, Some(name)).into_iter();
         let claims = records.filter_map(|bytes| {
             let record = self.read(bytes)?;
             Some((NodeId::from(record.id().author), Claim::decode(record.body()).ok()?))

@@ -129,7 +129,7 @@ fn has_reason(
         let trusted = !authority.is_revoked(&(*holder).into());
         trusted && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
     };
-    cluster.rivals_at(host, name).iter().any(wins)
+    cluster.rivals_at(host, Known::Heard, name).iter().any(wins)
 }
 
 /// Whether one claim on a slot keeps it before another, as SCHEDULING.md says.

@@ -10,6 +10,7 @@
 //! | [`Records`] | disks: nothing forged, rolled back, undeleted, from the future |
 //! | [`PromisesKept`] | answers: what was acknowledged is durable, and outlives a crash |
 //! | [`AuthorRemembers`] | others' disks and the wire: nothing that its author could forget |
+//! | [`Offers`] | placers: nobody offers away what it knows to be held |
 //! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
 //! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
 //! | [`Dark`] | verdicts on satellites: nobody is missed who was in no reach |
@@ -26,6 +27,7 @@ mod knowledge;
 mod liars;
 pub mod liveness;
 mod memory;
+mod offers;
 mod placement;
 mod promises;
 mod readable;
@@ -41,6 +43,7 @@ pub use deaths::Deaths;
 pub use liars::WorkKept;
 pub use liveness::{Liveness, whole};
 pub use memory::AuthorRemembers;
+pub use offers::Offers;
 pub use placement::Placement;
 pub use promises::PromisesKept;
 pub use readable::Readable;
@@ -148,6 +151,7 @@ pub fn always() -> Vec<Box<dyn Checker>> {
         Box::<Records>::default(),
         Box::<PromisesKept>::default(),
         Box::<AuthorRemembers>::default(),
+        Box::<Offers>::default(),
         Box::<WorkKept>::default(),
         Box::<Deaths>::default(),
         Box::<Dark>::default(),

@@ -85,7 +85,11 @@ impl SkyLinks {
 
     /// When two hosts are in contact.
     pub fn contacts(&self, a: u32, b: u32) -> Option<&Contacts> {
-        self.windows.get(&(a, b)).or_else(|| self.windows.get(&(b, a))).map(|contacts| &**contacts)
+        self.shared(a, b).map(|contacts| &**contacts)
+    }
+
+    fn shared(&self, a: u32, b: u32) -> Option<&Arc<Contacts>> {
+        self.windows.get(&(a, b)).or_else(|| self.windows.get(&(b, a)))
     }
 
     fn body(&self, end: u32) -> &Body {
@@ -105,8 +109,7 @@ impl Topology for SkyLinks {
             return route;
         }
         let pair = (from.min(to), from.max(to));
-        let contacts = self.windows.get(&(from, to)).or_else(|| self.windows.get(&(to, from)));
-        let Some(contacts) = contacts else {
+        let Some(contacts) = self.shared(from, to) else {
             return Route { model: self.closed.clone(), extra: Duration::ZERO };
         };
         let user = matches!(a, Body::Station(_)) || matches!(b, Body::Station(_));

@@ -46,7 +46,7 @@ pub struct Sky {
     #[serde(default)]
     pub grid: bool,
     /// Whether round trips jump at each reallocation.
-    #[serde(default = "yes")]
+    #[serde(default = "super::yes")]
     pub spike: bool,
 }
 
@@ -142,10 +142,6 @@ impl Sky {
 
 fn usual_elevation() -> u32 {
     25
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl Schedule {

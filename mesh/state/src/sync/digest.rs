@@ -15,11 +15,7 @@ pub(super) const TAG: usize = 4;
 
 /// How a digest begins.
 pub(super) fn prefix(digest: &Hash) -> [u8; SHORT] {
-    let mut out = [0; SHORT];
-    for (to, from) in out.iter_mut().zip(digest.0) {
-        *to = from;
-    }
-    out
+    first_of(&digest.0)
 }
 
 /// A digest in short, for this session only.
@@ -49,9 +45,13 @@ fn salted<const N: usize>(salt: u64, message: &[u8]) -> [u8; N] {
         *to = *from;
     }
     let hash = Hash::of(&bytes[..8 + message.len().min(40)]);
+    first_of(&hash.0)
+}
+
+fn first_of<const N: usize>(bytes: &[u8; 32]) -> [u8; N] {
     let mut out = [0; N];
-    for (to, from) in out.iter_mut().zip(hash.0) {
-        *to = from;
+    for (to, from) in out.iter_mut().zip(bytes) {
+        *to = *from;
     }
     out
 }

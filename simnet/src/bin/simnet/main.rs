@@ -10,12 +10,17 @@ mod read;
 mod several;
 mod shrinking;
 mod swarm;
+mod threads;
 mod wall;
 
 use clap::{Args, Parser, Subcommand};
 use orbweave_simnet::{FaultOptions, RunOptions, Schedule};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// A run allocates and frees millions of small messages and tree nodes in one thread.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Many nodes against one another in virtual time, from one seed.
 #[derive(Parser)]

@@ -37,7 +37,7 @@ pub use sown::run;
 #[cfg(feature = "plants")]
 mod sown {
     use super::Arguments;
-    use crate::wall;
+    use crate::{threads, wall};
     use indicatif::{ProgressBar, ProgressStyle};
     use orbweave_model::plant::Plant;
     use orbweave_simnet::plants::{PlantReport, SEEDS_MAX, search};
@@ -45,8 +45,6 @@ mod sown {
     use serde::Serialize;
     use std::collections::BTreeMap;
     use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
 
     /// The last line of `--json`.
     #[derive(Serialize)]
@@ -74,24 +72,15 @@ mod sown {
             bar.set_style(style);
         }
         let found: Mutex<BTreeMap<Plant, Found>> = Mutex::default();
-        let next = AtomicUsize::new(0);
-        let jobs = arguments.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-        thread::scope(|scope| {
-            for _ in 0..jobs.max(1) {
-                scope.spawn(|| {
-                    while let Some((plant, start)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        bar.set_message(plant.name());
-                        let outcome = search(*plant, *start, SEEDS_MAX, &options);
-                        bar.inc(1);
-                        let Ok(mut found) = found.lock() else { return };
-                        let found = found.entry(*plant).or_default();
-                        found.searches.push(outcome.as_ref().map(|(seeds, _)| *seeds));
-                        // The first search's, whichever ended first.
-                        found.words =
-                            if *start == 0 { outcome.map(|(_, words)| words) } else { found.words.take() };
-                    }
-                });
-            }
+        threads::each(arguments.jobs, tasks, |(plant, start)| {
+            bar.set_message(plant.name());
+            let outcome = search(plant, start, SEEDS_MAX, &options);
+            bar.inc(1);
+            let Ok(mut found) = found.lock() else { return };
+            let found = found.entry(plant).or_default();
+            found.searches.push(outcome.as_ref().map(|(seeds, _)| *seeds));
+            // The first search's, whichever ended first.
+            found.words = if start == 0 { outcome.map(|(_, words)| words) } else { found.words.take() };
         });
         bar.finish_and_clear();
         let mut found = found.into_inner().unwrap_or_default();

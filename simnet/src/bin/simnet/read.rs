@@ -18,13 +18,13 @@ pub fn options(path: &Path) -> Result<FaultOptions, String> {
 
 /// A scenario, with the matrix of round trips that it names.
 pub fn scenario(path: &Path) -> Result<Schedule, String> {
+    let folder = path.parent().unwrap_or(Path::new("."));
     let mut schedule = Schedule::parse(&text(path)?).map_err(|e| format!("{}: {e}", path.display()))?;
     if let Some(matrix) = schedule.links.matrix.clone() {
-        let file = path.parent().unwrap_or(Path::new(".")).join(matrix);
+        let file = folder.join(matrix);
         let measured = text(&file)?;
         schedule.links.read_matrix(&measured).map_err(|e| format!("{}: {e}", file.display()))?;
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
     schedule.load(|name| text(&folder.join(name)))
 }
 

@@ -1,6 +1,6 @@
 //! `simnet run --seeds`: several seeds of one scenario, one run a thread.
 
-use crate::{one, read, wall};
+use crate::{one, read, threads, wall};
 use indicatif::ProgressBar;
 use orbweave_simnet::run::Quantiles;
 use orbweave_simnet::{Report, Run};
@@ -8,8 +8,6 @@ use serde::Serialize;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 /// The last line of `--json`: the worst of all seeds.
 #[derive(Serialize)]
@@ -32,27 +30,15 @@ pub fn run(file: &Path, seeds: &Range<u64>, jobs: Option<usize>, json: bool) -> 
     let begin = wall::now();
     let schedule = read::scenario(file)?;
     let bar = ProgressBar::new(seeds.end - seeds.start);
-    let next = AtomicU64::new(seeds.start);
     let all = Mutex::new(Vec::new());
-    let jobs = jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
-                    let report = wall::measured(Run::of(schedule.clone(), seed));
-                    let told = if json { one::line(&report) } else { Ok(one::words(&report)) };
-                    bar.suspend(|| println!("{}", told.unwrap_or_else(|error| error)));
-                    if let Ok(mut all) = all.lock() {
-                        all.push(report);
-                    }
-                    bar.inc(1);
-                }
-            });
+    threads::each(jobs, seeds.clone(), |seed| {
+        let report = wall::measured(Run::of(schedule.clone(), seed));
+        let told = if json { one::line(&report) } else { Ok(one::words(&report)) };
+        bar.suspend(|| println!("{}", told.unwrap_or_else(|error| error)));
+        if let Ok(mut all) = all.lock() {
+            all.push(report);
         }
+        bar.inc(1);
     });
     bar.finish_and_clear();
     let all = all.into_inner().map_err(|_| "a thread panicked".to_owned())?;

@@ -1,6 +1,6 @@
 //! `simnet swarm`: many seeds, one run a thread.
 
-use crate::{shrinking, wall};
+use crate::{shrinking, threads, wall};
 use indicatif::{ProgressBar, ProgressStyle};
 use orbweave_simnet::run::Recovery;
 use orbweave_simnet::{Report, Run, RunOptions};
@@ -8,8 +8,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 /// Failing seeds that are made short, at most.
 const SHRUNK_MAX: usize = 3;
@@ -62,28 +60,16 @@ pub fn run(swarm: &Swarm) -> Result<bool, String> {
     if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {eta} left {msg}") {
         bar.set_style(style);
     }
-    let next = AtomicU64::new(swarm.seeds.start);
     let found = Mutex::new(Found::default());
-    let jobs = swarm.jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
-    thread::scope(|scope| {
-        for _ in 0..jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= swarm.seeds.end {
-                        return;
-                    }
-                    let report = wall::measured(Run::new(seed, &swarm.options));
-                    if let Some(failure) = report.failure() {
-                        bar.suspend(|| eprintln!("seed {seed}: {failure}: {}", words(&report)));
-                    }
-                    if let Ok(mut found) = found.lock() {
-                        found.add(&report);
-                    }
-                    bar.inc(1);
-                }
-            });
+    threads::each(swarm.jobs, swarm.seeds.clone(), |seed| {
+        let report = wall::measured(Run::new(seed, &swarm.options));
+        if let Some(failure) = report.failure() {
+            bar.suspend(|| eprintln!("seed {seed}: {failure}: {}", words(&report)));
         }
+        if let Ok(mut found) = found.lock() {
+            found.add(&report);
+        }
+        bar.inc(1);
     });
     bar.finish_and_clear();
     let mut found = found.into_inner().map_err(|_| "a thread of the swarm panicked".to_owned())?;
