@@ -23,6 +23,13 @@ impl ClockModel {
         Self { skew_ms: i64::try_from(BEGIN.0).map_or(i64::MIN, |ms| -ms), drift_ppm: 0 }
     }
 
+    /// Somebody sets the wall clock, which shows this, ahead by so much or back. Not to
+    /// before 1970, as no operating system does: it would stand still there.
+    pub(crate) fn jump(&mut self, ms: i64, shown: Wall) {
+        let back_max = i64::try_from(shown.0).unwrap_or(i64::MAX);
+        self.skew_ms = self.skew_ms.saturating_add(ms.max(-back_max));
+    }
+
     /// What both clocks show at a true time, of a process that began at `booted`.
     pub(crate) fn now(&self, booted: Mono, time: Mono) -> Now {
         let wall = BEGIN.0 + self.fast(time.0) / 1_000_000;
@@ -71,5 +78,10 @@ mod tests {
         let now = fast.now(Mono(0), Mono(10_000_000_000));
         assert_eq!((now.mono.0, now.wall.0), (10_001_000_000, BEGIN.0 + 10_001 - 500));
         assert_eq!(ClockModel::epoch().now(Mono(0), Mono(0)).wall.0, 0);
+        let mut set = ClockModel::epoch();
+        set.jump(-5, Wall(3));
+        assert_eq!(set.now(Mono(0), Mono(7_000_000)).wall.0, 4);
+        set.jump(9, Wall(4));
+        assert_eq!(set.now(Mono(0), Mono(7_000_000)).wall.0, 13);
     }
 }

@@ -39,6 +39,7 @@ enum Entry {
     Put(Arc<[u8]>, Arc<[u8]>),
     Drop(Vec<u8>),
     Own(Vec<u8>),
+    Release(Vec<u8>, Vec<u8>),
 }
 
 /// What one host has on disk, and what is on its way there.
@@ -46,6 +47,7 @@ enum Entry {
 pub struct Disk {
     records: BTreeMap<Arc<[u8]>, Arc<[u8]>>,
     own: Option<Vec<u8>>,
+    releases: BTreeMap<Vec<u8>, Vec<u8>>,
     pending: VecDeque<(BatchId, Vec<Entry>)>,
     /// How many of these, the oldest, are in the transaction that is under way.
     in_transaction: usize,
@@ -58,6 +60,7 @@ impl Disk {
             Write::PutRecord { key, value } => Entry::Put(shelf.share(&key), shelf.share(&value)),
             Write::DropRecord { key } => Entry::Drop(key),
             Write::PutSelf { value } => Entry::Own(value),
+            Write::PutRelease { key, value } => Entry::Release(key, value),
         };
         self.pending.push_back((batch, writes.into_iter().map(&mut entry).collect()));
     }
@@ -89,6 +92,7 @@ impl Disk {
                 }
                 Entry::Drop(key) => drop(self.records.remove(&key[..])),
                 Entry::Own(value) => self.own = Some(value),
+                Entry::Release(key, value) => drop(self.releases.insert(key, value)),
             }
         }
         Some((batch, put))
@@ -164,7 +168,7 @@ impl Disk {
             match entry {
                 Entry::Put(key, value) => drop(found.insert(key, value)),
                 Entry::Drop(key) => drop(found.remove(&key[..])),
-                Entry::Own(_) => {}
+                Entry::Own(_) | Entry::Release(..) => {}
             }
         }
         found.into_values().collect()
@@ -182,7 +186,11 @@ impl Disk {
 
     /// What a node that starts on this disk is given.
     pub fn restored(&self) -> Restored {
-        Restored { records: self.records().map(<[u8]>::to_vec).collect(), own: self.own.clone() }
+        Restored {
+            records: self.records().map(<[u8]>::to_vec).collect(),
+            own: self.own.clone(),
+            releases: self.releases.values().cloned().collect(),
+        }
     }
 }
 

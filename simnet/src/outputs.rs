@@ -26,7 +26,7 @@ impl Cluster {
             Output::Evict { peer } => self.evict(i, peer),
             Output::Fetch { hash, size, providers } => self.fetch(i, hash, size, &providers),
             Output::Prepare { release } => self.prepare(i, &release),
-            Output::Start(start) => self.launch(i, start),
+            Output::Start(start) => self.launch(i, *start),
             Output::Stop { instance } => {
                 self.hosts[i].instances.remove(&instance);
             }
@@ -39,7 +39,7 @@ impl Cluster {
             }
             Output::Notify(event) => {
                 let (time, hosts) = (self.time, self.hosts.len());
-                self.hosts[i].note(time, event, hosts);
+                self.hosts[i].note(time, *event, hosts);
             }
             Output::Renewed { certificate } => self.hosts[i].certificate = certificate,
             Output::RoutesChanged => {}

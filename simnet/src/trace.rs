@@ -103,6 +103,10 @@ impl Trace {
             }
             Write::DropRecord { key } => self.tag(1).bytes(key),
             Write::PutSelf { value } => self.tag(2).bytes(value),
+            Write::PutRelease { key, value } => {
+                self.tag(3).bytes(key);
+                self.bytes(value);
+            }
         }
     }
 

@@ -141,6 +141,21 @@ pub struct Opening {
     pub salt: u64,
     /// The version that this side speaks.
     pub speaks: WireVersion,
+    /// What a peer may begin with.
+    pub begins: Begins,
+}
+
+/// What a peer may begin with. The narrow way is for those on scheduled links: elsewhere
+/// it would be a way round the bounds of a reconciliation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Begins {
+    /// A reconciliation.
+    #[default]
+    Whole,
+    /// The list of what it carries, or a reconciliation: it is on scheduled links.
+    Listed,
+    /// A call for our list, and nothing else: we are on scheduled links.
+    Called,
 }
 
 enum Phase {
@@ -159,6 +174,7 @@ pub struct Session {
     cutoff: Wall,
     salt: u64,
     speaks: WireVersion,
+    begins: Begins,
     /// How far this store knows the peer's arrivals.
     seen: Option<Mark>,
     /// How far they went when the session began.
@@ -211,6 +227,7 @@ impl Session {
             cutoff: Wall(0),
             salt: opening.salt,
             speaks: opening.speaks,
+            begins: opening.begins,
             seen: opening.seen,
             peer_mark: None,
             due: None,
@@ -254,7 +271,9 @@ impl Session {
             return self.step_scoped(store, now, frame);
         }
         match (&mut self.phase, frame) {
-            (Phase::AwaitHello, hello @ Frame::Hello { .. }) => self.greet(store, now, hello),
+            (Phase::AwaitHello, hello @ Frame::Hello { .. }) if self.begins != Begins::Called => {
+                self.greet(store, now, hello)
+            }
             (Phase::AwaitVersion, frame @ Frame::Ranges { .. }) => {
                 // Nothing open is the answer of an equal store: there is nothing to copy.
                 let equal = matches!(&frame, Frame::Ranges { ranges, .. } if ranges[..] == *v1::NOTHING_OPEN);

@@ -74,6 +74,6 @@ pub use release::{
     INTERFACES_MAX, RELEASE_TEXT_BYTES_MAX, Release, ReleaseError, ReleaseStatement, StatementFault,
 };
 pub use role::{Grant, RoleError, Roles};
-pub use rollback::{GUARD_BYTES_MAX, GUARD_ENTRIES_MAX, RollbackError, RollbackGuard};
+pub use rollback::{GUARD_BYTES_MAX, GUARD_ENTRIES_MAX, Noted, RollbackError, RollbackGuard};
 pub use ticket::{TICKET_TEXT_BYTES_MAX, Ticket, TicketTextError};
 pub use ticket_book::{TICKET_BOOK_BYTES_MAX, TICKET_USES_MAX, TICKETS_MAX, TicketBook, TicketError};

@@ -44,6 +44,15 @@ struct Stored {
     sequence: u64,
 }
 
+/// One entry of a guard, as a store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// Names the publisher and the release; an entry replaces one of the same key.
+    pub key: Vec<u8>,
+    /// What [`RollbackGuard::restore`] reads.
+    pub value: Vec<u8>,
+}
+
 /// [`Stored`], written from where it is kept.
 #[derive(Encode)]
 #[cbor(array)]
@@ -77,15 +86,29 @@ impl RollbackGuard {
         }
     }
 
-    /// Takes note of a release, once it is admitted. Whether anything changed, so that
-    /// the guard is to be persisted.
-    pub fn note(&mut self, release: &Release) -> bool {
+    /// Takes note of a release, once it is admitted. If that changed anything, the entry
+    /// that is to be persisted.
+    pub fn note(&mut self, release: &Release) -> Option<Noted> {
         let statement = release.statement();
-        if self.check(&statement.publisher, &statement.name, statement.sequence).is_err() {
-            return false;
-        }
+        self.check(&statement.publisher, &statement.name, statement.sequence).ok()?;
         let key = (statement.publisher, statement.name.clone());
-        self.0.insert(key, statement.sequence) != Some(statement.sequence)
+        let before = self.0.insert(key, statement.sequence);
+        (before != Some(statement.sequence))
+            .then(|| noted(&statement.publisher, &statement.name, statement.sequence))
+    }
+
+    /// Every entry, to be persisted each by itself.
+    pub fn entries(&self) -> impl Iterator<Item = Noted> {
+        self.0.iter().map(|((publisher, name), sequence)| noted(publisher, name, *sequence))
+    }
+
+    /// Reads an entry back, in any order. It never lowers what is known.
+    pub fn restore(&mut self, value: &[u8]) -> Result<(), WireError> {
+        let Stored { publisher, name, sequence } =
+            wire::decode_exact("an entry of the rollback guard", value, GUARD_BYTES_MAX)?;
+        let highest = self.0.entry((publisher, name)).or_default();
+        *highest = sequence.max(*highest);
+        Ok(())
     }
 
     /// The guard as bytes.
@@ -103,4 +126,9 @@ impl RollbackGuard {
         let ours = guard.0.len() <= GUARD_ENTRIES_MAX && guard.encode() == bytes;
         if ours { Ok(guard) } else { Err(WireError::NotCanonical { what }) }
     }
+}
+
+fn noted(publisher: &PublicKey, name: &str, sequence: u64) -> Noted {
+    let value = wire::encode(&Kept { publisher, name, sequence });
+    Noted { key: wire::encode(&(publisher, name)), value }
 }

@@ -5,6 +5,7 @@
 
 use crate::io::SyncId;
 use crate::node::Node;
+use crate::peers::Peer;
 use crate::standing::NEWS_AFTER;
 use orbweave_model::{Mono, NodeId, Wall, WorkloadName};
 use orbweave_state::record::{Record, RecordId, RecordKind};
@@ -39,6 +40,11 @@ impl Contact {
     pub fn is_on(&self) -> bool {
         !self.hosts.is_empty()
     }
+
+    /// Those that it is attached to.
+    pub fn hosts(&self) -> &[NodeId] {
+        &self.hosts
+    }
 }
 
 impl Node {
@@ -56,10 +62,15 @@ impl Node {
         true
     }
 
+    /// A link to a host is down. One that linked when there were enough takes its place.
     pub(crate) fn host_down(&mut self, host: NodeId) {
         self.contact.hosts.retain(|other| *other != host);
         self.peers.remove(&host);
         self.unlinked.remove(&host);
+        let waits =
+            |(id, peer): (&NodeId, &Peer)| (peer.up && !self.contact.hosts.contains(id)).then_some(*id);
+        let next = self.peers.iter().filter_map(waits).next();
+        self.contact.hosts.extend(next.filter(|_| self.contact.hosts.len() < crate::fleet::HOSTS));
         if self.contact.hosts.is_empty() {
             self.next_sync = NEVER;
         }
@@ -104,6 +115,10 @@ impl Node {
         }
         // News from now on are the next exchange's.
         self.contact.owes = self.staged_or_pending();
+        if self.contact.tries > 1 {
+            // It may not know who asks, if that word was lost.
+            self.introduce_to(host);
+        }
         let (session, frame) = Session::carry(&self.store, self.wall());
         self.begin_session(host, session, frame);
     }
@@ -127,7 +142,10 @@ impl Node {
     /// What concerns a node on scheduled links: trust, its own records, the workloads that
     /// it holds or is offered, and who else claims the same slots.
     pub(crate) fn concerns_of(&self, peer: NodeId) -> Vec<Key> {
-        let mut names: BTreeSet<&WorkloadName> = self.claimed_by.get(&peer).into_iter().flatten().collect();
+        let claimed = self.claimed_by.get(&peer).into_iter().flatten();
+        // Anybody may claim names that do not exist.
+        let mut names: BTreeSet<&WorkloadName> =
+            claimed.filter(|name| self.desired.contains_key(*name)).collect();
         let offered = self.vacancies.iter().filter(|(_, v)| v.asks(peer));
         names.extend(offered.map(|((name, _), _)| name));
         let key = peer.to_string();
@@ -140,15 +158,9 @@ impl Node {
             records.extend(self.store.rivals(RecordKind::WORKLOAD, name.as_str()));
             let claims = self.claims.get(name).into_iter().flatten();
             let Some(own) = self.claims.get(name).and_then(|claims| claims.get(&peer)) else { continue };
-            let overlaps = |other: &crate::claim::Claim| {
-                let all =
-                    other.ranges.iter().flat_map(|a| own.ranges.iter().map(move |b| (a.slots, b.slots)));
-                let mut all = all.filter(|(a, b)| a.start < b.end && b.start < a.end);
-                all.next().is_some()
-            };
             records.extend(self.store.get(&of(RecordKind::CLAIM, name.as_str(), peer)));
-            for (holder, _) in claims.filter(|(h, claim)| **h != peer && self.counts(**h) && overlaps(claim))
-            {
+            let rivals = claims.filter(|(holder, claim)| **holder != peer && claim.overlaps(own));
+            for (holder, _) in rivals.filter(|(holder, _)| self.counts(**holder)) {
                 records.extend(self.store.get(&of(RecordKind::NODE, &holder.to_string(), *holder)));
                 records.extend(self.store.get(&of(RecordKind::CLAIM, name.as_str(), *holder)));
             }

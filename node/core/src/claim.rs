@@ -71,6 +71,22 @@ impl Claim {
         self.ranges.get(i).filter(|r| r.slots.start <= slot)
     }
 
+    /// Whether it holds a slot that another claim holds too. Takes as long as both have
+    /// ranges, which are in order.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mut a, mut b) = (self.ranges.iter().peekable(), other.ranges.iter().peekable());
+        while let (Some(one), Some(two)) = (a.peek(), b.peek()) {
+            if one.slots.end <= two.slots.start {
+                a.next();
+            } else if two.slots.end <= one.slots.start {
+                b.next();
+            } else {
+                return true;
+            }
+        }
+        false
+    }
+
     /// How many slots it holds.
     pub fn len(&self) -> u32 {
         self.ranges.iter().map(|r| r.slots.end - r.slots.start).sum()
@@ -105,5 +121,26 @@ impl Claim {
             end = next;
         }
         Ok(claim)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_overlap_where_one_slot_is_in_both() {
+        let claim = |slots: &[u32]| {
+            Claim::of(slots.iter().map(|slot| ClaimRange::one(*slot, 1, Phase::Running, 0, None)))
+        };
+        for (one, other, both) in [
+            (&[0, 1, 5][..], &[2, 3, 4][..], false),
+            (&[0, 1, 5], &[2, 3, 4, 5], true),
+            (&[7], &[0, 2, 4, 6, 7, 9], true),
+            (&[], &[1], false),
+        ] {
+            assert_eq!(claim(one).overlaps(&claim(other)), both, "{one:?} {other:?}");
+            assert_eq!(claim(other).overlaps(&claim(one)), both, "{one:?} {other:?}");
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! The wall clock that judges certificates and records: the operating system's,
 //! never before what this node already saw, and corrected by the median of what
-//! three authenticated peers say. A node that boots in 1970 still works.
+//! three authenticated peers say. Its own counts as one more where theirs are an even
+//! number, so that a majority is needed to move it: one clock that is wrong moves nobody's.
+//! A node that boots in 1970 still works.
 
 use orbweave_model::{NodeId, Now, Wall, limit};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Peers whose clocks are compared.
-pub const PEERS_MIN: usize = 3;
+/// Peers whose clocks are compared, at least.
+const PEERS_MIN: usize = 2;
 /// Peers whose last word is remembered.
 const PEERS_MAX: usize = 16;
 /// A smaller difference is left alone.
@@ -19,7 +21,9 @@ const STEP_MS: i64 = 2_000;
 #[derive(Debug, Default)]
 pub struct Clock {
     floor: Wall,
-    ahead_ms: BTreeMap<NodeId, i64>,
+    /// How far ahead each peer was when it last spoke, and when that was among all words.
+    ahead_ms: BTreeMap<NodeId, (i64, u64)>,
+    words: u64,
     offset_ms: i64,
     /// The operating system's time is surely wrong.
     lost: bool,
@@ -58,7 +62,7 @@ impl Clock {
         let step = i128::from(now.wall.0) - i128::from(before.wall.0) - passed;
         let step = i64::try_from(step).unwrap_or(0);
         if step.abs() > STEP_MS {
-            for ahead in self.ahead_ms.values_mut() {
+            for (ahead, _) in self.ahead_ms.values_mut() {
                 *ahead = ahead.saturating_sub(step);
             }
             if self.lost || self.ahead_ms.len() >= PEERS_MIN {
@@ -71,20 +75,101 @@ impl Clock {
         }
     }
 
+    /// A peer is no member any more, and its word counts no longer.
+    pub fn forget(&mut self, peer: NodeId) {
+        self.ahead_ms.remove(&peer);
+    }
+
     /// An authenticated peer told its time.
     pub fn peer_says(&mut self, peer: NodeId, wall: Wall, theirs: Wall) {
-        if self.ahead_ms.len() >= PEERS_MAX && !self.ahead_ms.contains_key(&peer) {
-            self.ahead_ms.pop_first();
+        if self.ahead_ms.len() >= PEERS_MAX
+            && !self.ahead_ms.contains_key(&peer)
+            && let Some(oldest) = self.ahead_ms.iter().min_by_key(|(_, (_, word))| *word).map(|(id, _)| *id)
+        {
+            self.ahead_ms.remove(&oldest);
         }
         let cap = Duration::from_secs(200 * 366 * 24 * 3600).as_millis() as i64;
         let ahead = (i128::from(theirs.0) - i128::from(wall.0)).clamp(-i128::from(cap), i128::from(cap));
-        self.ahead_ms.insert(peer, ahead as i64);
-        // A clock that is surely wrong takes any peer's word; a good one asks three.
-        if self.lost || self.ahead_ms.len() >= PEERS_MIN {
-            let mut all: Vec<i64> = self.ahead_ms.values().copied().collect();
+        self.words += 1;
+        self.ahead_ms.insert(peer, (ahead as i64, self.words));
+        let mut all: Vec<i64> = self.ahead_ms.values().map(|(ahead, _)| *ahead).collect();
+        // A clock that is surely wrong takes any peer's word; another compares three.
+        if self.lost || all.len() >= PEERS_MIN {
+            if all.len() % 2 == 0 && !self.lost {
+                all.push(0);
+            }
             all.sort_unstable();
-            let median = all[all.len() / 2];
+            // Of two in the middle the earlier: time that went on too far never comes back.
+            let median = all[(all.len() - 1) / 2];
             self.offset_ms = if median.abs() > TOLERANCE_MS { median } else { 0 };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WALL: Wall = Wall(1_800_000_000_000);
+
+    /// What a clock shows at [`WALL`] once peers said that they are so far ahead.
+    fn told(ahead_s: &[i64]) -> i64 {
+        let mut clock = Clock::new(Wall(0));
+        clock.start(WALL);
+        for (n, ahead) in (1..).zip(ahead_s) {
+            clock.peer_says(NodeId([n; 32]), WALL, Wall(WALL.0.saturating_add_signed(ahead * 1_000)));
+        }
+        (clock.read(WALL).0 as i64 - WALL.0 as i64) / 1_000
+    }
+
+    #[test]
+    fn one_clock_that_is_wrong_moves_nobodys() {
+        assert_eq!(told(&[3_600]), 0, "one peer's word is no majority");
+        assert_eq!(told(&[3_600, 0]), 0);
+        assert_eq!(told(&[0, -3_600]), 0);
+        assert_eq!(told(&[0, 1, 3_600]), 0);
+        assert_eq!(told(&[0, 0, 3_600, 3_600]), 0, "two of four are no majority of five");
+    }
+
+    #[test]
+    fn a_clock_that_boots_in_1970_takes_one_word_and_of_two_the_earlier() {
+        let lost = |ahead_s: &[u64]| {
+            let mut clock = Clock::new(Wall(1_000_000_000));
+            clock.start(Wall(0));
+            for (n, ahead) in (1..).zip(ahead_s) {
+                clock.peer_says(NodeId([n; 32]), Wall(0), Wall(ahead * 1_000));
+            }
+            clock.read(Wall(0)).0 / 1_000
+        };
+        assert_eq!(lost(&[2_000_000]), 2_000_000);
+        assert_eq!(lost(&[2_000_000, 9_000_000]), 2_000_000);
+        assert_eq!(lost(&[9_000_000, 2_000_000, 2_000_001]), 2_000_001);
+    }
+
+    #[test]
+    fn the_oldest_word_makes_room_and_a_node_that_was_evicted_has_none() {
+        let mut clock = Clock::new(Wall(0));
+        let says = |clock: &mut Clock, n: u8, ahead_s: u64| {
+            clock.peer_says(NodeId([n; 32]), WALL, Wall(WALL.0 + ahead_s * 1_000));
+        };
+        (1..=16).for_each(|n| says(&mut clock, n, 0));
+        says(&mut clock, 1, 100);
+        (17..=23).for_each(|n| says(&mut clock, n, 100));
+        // Nine are at 0 and eight at 100: the first of all spoke again and is not forgotten.
+        assert_eq!((clock.ahead_ms.len(), clock.read(WALL)), (16, WALL));
+        says(&mut clock, 24, 100);
+        assert_eq!(clock.read(WALL).0, WALL.0 + 100_000);
+        clock.forget(NodeId([24; 32]));
+        clock.forget(NodeId([23; 32]));
+        says(&mut clock, 22, 100);
+        assert_eq!(clock.read(WALL), WALL);
+    }
+
+    #[test]
+    fn a_clock_that_two_others_contradict_is_corrected() {
+        assert_eq!(told(&[3_600, 3_601]), 3_600);
+        assert_eq!(told(&[-3_600, -100]), -100, "no farther than the nearer of both");
+        assert_eq!(told(&[3_600, 3_600, 3_601]), 3_600);
+        assert_eq!(told(&[2, 3]), 0, "within the tolerance");
     }
 }

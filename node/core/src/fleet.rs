@@ -61,6 +61,10 @@ impl Fleet {
         self.stations.remove(&node);
     }
 
+    fn knows(&self, node: NodeId) -> bool {
+        self.crafts.contains_key(&node) || self.stations.contains_key(&node)
+    }
+
     fn standing(&self, node: NodeId) -> Option<Standing> {
         self.crafts.get(&node).map(|craft| craft.standing)
     }
@@ -87,7 +91,7 @@ impl Node {
     /// A node record came: whoever it is about may be on scheduled links.
     pub(crate) fn chart(&mut self, node: NodeId, info: &NodeInfo, heard: Wall) {
         let chart = info.plan.as_ref().and_then(|plan| plan.chart(&node.short()).ok());
-        let Some(chart) = chart.filter(|_| self.fleet.len() < FLEET_MAX || self.fleet.has(node)) else {
+        let Some(chart) = chart.filter(|_| self.fleet.len() < FLEET_MAX || self.fleet.knows(node)) else {
             return self.fleet.forget(node);
         };
         match &chart.station {

@@ -143,7 +143,10 @@ impl Node {
             let key = (name.clone(), slot);
             match self.reason_to_drain(&key) {
                 Some(why) => self.drain(&key, why),
-                None => self.run_what_is_wanted(&key),
+                None => {
+                    self.stop_what_is_unwanted(&key);
+                    self.run_what_is_wanted(&key);
+                }
             }
         }
     }
@@ -181,6 +184,16 @@ impl Node {
             .then(|| format!("{} keeps the slot (epoch {})", self.name(keeper.holder), keeper.epoch))
     }
 
+    /// What was to take the place of what runs, and is wanted no more: its release was
+    /// revoked, or people went back to the one before.
+    fn stop_what_is_unwanted(&mut self, key: &Key) {
+        let wanted = self.desired.get(&key.0).filter(|d| d.release.is_ok()).map(|d| d.run_key);
+        let Some(held) = self.held.get_mut(key) else { return };
+        if let Some(run) = held.coming.take_if(|run| wanted != Some(run.run_key)) {
+            self.outputs.push_back(Output::Stop { instance: run.instance });
+        }
+    }
+
     fn run_what_is_wanted(&mut self, key: &Key) {
         let Some(desired) = self.desired.get(&key.0) else { return };
         let Ok(release) = &desired.release else { return };
@@ -200,16 +213,12 @@ impl Node {
             return;
         }
         held.need = need;
-        let old = held.coming.take();
         self.instances += 1;
         self.own_changed = true;
         let instance = InstanceId(self.instances);
         let since = self.now.mono;
         let stage = Stage::Fetching;
         held.coming = Some(Run { instance, run_key, generation, component, publisher, stage, since });
-        if let Some(old) = old {
-            self.outputs.push_back(Output::Stop { instance: old.instance });
-        }
         self.fetch(key);
     }
 
@@ -282,7 +291,7 @@ impl Node {
         let event = Event::new(EventKind::FetchDone, format!("the component of {} is here", key.0));
         let event = event.of(&key.0).slot(key.1).instance(run.instance).took(took);
         self.notify(event);
-        self.outputs.push_back(Output::Start(start));
+        self.outputs.push_back(Output::Start(Box::new(start)));
     }
 
     pub(crate) fn on_executor(&mut self, instance: InstanceId, event: ExecutorEvent) {
@@ -327,6 +336,9 @@ impl Node {
                 self.notify(about(EventKind::Failed, text).because(reason.clone()));
                 let Some(held) = self.held.get_mut(&key) else { return };
                 if held.current.take_if(|r| r.instance == instance).is_some() {
+                    if held.phase == Phase::Draining {
+                        return self.give_up(&key, EventKind::Stopped, "it drained, and failed".to_owned());
+                    }
                     held.phase = Phase::Preparing;
                     self.publish_claim(&key.0, Vec::new());
                 }

@@ -2,7 +2,7 @@
 
 use crate::event::Event;
 use orbweave_model::{Hash, InstanceId, NodeId, WorkloadName};
-use orbweave_trust::Release;
+use orbweave_trust::{Noted, Release};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -174,9 +174,24 @@ pub enum Write {
         /// Opaque to the driver.
         value: Vec<u8>,
     },
+    /// A release that was taken in, so that no older one is after a restart. An entry of
+    /// its own: a node that takes in thousands does not write all of them each time.
+    PutRelease {
+        /// Its publisher and name.
+        key: Vec<u8>,
+        /// Opaque to the driver.
+        value: Vec<u8>,
+    },
 }
 
-/// What the driver, or a simulator, shall do.
+impl From<Noted> for Write {
+    fn from(Noted { key, value }: Noted) -> Self {
+        Self::PutRelease { key, value }
+    }
+}
+
+/// What the driver, or a simulator, shall do. Most are datagrams: what is large and rare is
+/// behind a pointer.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// Send a datagram; it may be lost.
@@ -242,7 +257,7 @@ pub enum Output {
         release: Release,
     },
     /// Run a component that is here.
-    Start(Start),
+    Start(Box<Start>),
     /// End an instance.
     Stop {
         /// Which.
@@ -263,7 +278,7 @@ pub enum Output {
         result: Result<(), String>,
     },
     /// For people and tests.
-    Notify(Event),
+    Notify(Box<Event>),
     /// The routes or the running replicas changed.
     RoutesChanged,
 }

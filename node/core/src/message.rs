@@ -1,7 +1,6 @@
 //! What nodes say to one another in datagrams: membership, offers and their
 //! answers, and records that are in a hurry.
 
-use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Resources, WorkloadName, limit};
@@ -9,10 +8,10 @@ use orbweave_scheduler::candidate::Verdict;
 
 /// One datagram. Variants of a newer version are refused without harm.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub enum Message {
+pub enum Message<'b> {
     /// Membership has a framing of its own.
     #[n(0)]
-    Membership(#[n(0)] ByteVec),
+    Membership(#[cbor(b(0), with = "minicbor::bytes")] &'b [u8]),
     /// A placer offers a slot.
     #[n(1)]
     Offer(#[n(0)] Offer),
@@ -21,13 +20,13 @@ pub enum Message {
     Answer(#[n(0)] Answer),
     /// A record that its reader should not wait for.
     #[n(3)]
-    Record(#[n(0)] ByteVec),
+    Record(#[cbor(b(0), with = "minicbor::bytes")] &'b [u8]),
     /// Digests of records that are new: whoever lacks one asks for it.
     #[n(4)]
-    Rumour(#[n(0)] ByteVec),
+    Rumour(#[cbor(b(0), with = "minicbor::bytes")] &'b [u8]),
     /// Those that the reader of a rumour lacks.
     #[n(5)]
-    Ask(#[n(0)] ByteVec),
+    Ask(#[cbor(b(0), with = "minicbor::bytes")] &'b [u8]),
 }
 
 /// A placer offers one slot to the candidate that it thinks best.
@@ -90,14 +89,14 @@ pub struct Load {
     pub slots: u32,
 }
 
-impl Message {
+impl<'b> Message<'b> {
     /// The datagram's bytes.
     pub fn encode(&self) -> Vec<u8> {
         wire::encode(self)
     }
 
     /// Reads a datagram.
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+    pub fn decode(bytes: &'b [u8]) -> Result<Self, WireError> {
         wire::decode_open("a datagram", bytes, limit::DATAGRAM_BYTES_MAX)
     }
 }

@@ -84,6 +84,8 @@ pub struct Restored {
     pub records: Vec<Vec<u8>>,
     /// The last [`Write::PutSelf`].
     pub own: Option<Vec<u8>>,
+    /// The last [`Write::PutRelease`] of each key.
+    pub releases: Vec<Vec<u8>>,
 }
 
 /// Why a node cannot be made. Nothing was changed.
@@ -118,6 +120,7 @@ pub(crate) struct Own {
     pub hlc: Hlc,
     #[n(2)]
     pub instances: u64,
+    /// All of the guard against rollback, in stores of before it had entries of its own.
     #[n(3)]
     pub guard: Option<ByteVec>,
 }
@@ -144,6 +147,9 @@ pub struct Node {
     pub(crate) held_back: BTreeMap<RecordId, Record>,
     /// What is on its way to the disk, the newest of each identity.
     pub(crate) pending: BTreeMap<RecordId, (Hlc, Hash)>,
+
+    /// Node records that expired and stayed on the disk, each with its order.
+    pub(crate) kept: BTreeMap<RecordId, (Hlc, Hash)>,
 
     pub(crate) nodes: BTreeMap<NodeId, Arc<NodeInfo>>,
     pub(crate) certificates: BTreeMap<NodeId, Arc<Certificate>>,
@@ -211,10 +217,14 @@ impl Node {
             }
             None => Own::default(),
         };
-        let guard = match &own.guard {
+        let mut guard = match &own.guard {
             Some(bytes) => RollbackGuard::decode(bytes).map_err(StartError::Own)?,
             None => RollbackGuard::new(),
         };
+        for entry in &restored.releases {
+            guard.restore(entry).map_err(StartError::Own)?;
+        }
+        let moved = own.guard.iter().flat_map(|_| guard.entries()).map(Write::from).collect();
         let records = crate::records::restore(&restored.records, mesh, &mut authority, &*config.check);
         // Whatever this node wrote down lies in its past, also if its clock forgot.
         let written = records.iter().filter(|r| r.id().author == me.into()).map(|r| r.hlc()).max();
@@ -257,12 +267,12 @@ impl Node {
             capacity: config.capacity,
             certificate: config.certificate.into(),
             version: config.version,
-            // Dark for long, and known for as long as the longest darkness that is planned for.
-            lives_ms: Some(if scheduled {
-                authority.genesis().partition_max_ms
+            lives_ms: if scheduled {
+                // Dark for long, and known for as long as the longest darkness that is planned for.
+                Some(authority.genesis().partition_max_ms)
             } else {
-                refresh::LIFE.as_millis() as u64
-            }),
+                (config.speaks == WireVersion::Current).then_some(refresh::LIFE.as_millis() as u64)
+            },
             plan: config.plan,
         };
         let mut node = Self {
@@ -283,6 +293,7 @@ impl Node {
             store,
             held_back: BTreeMap::new(),
             pending: BTreeMap::new(),
+            kept: BTreeMap::new(),
             nodes: BTreeMap::new(),
             certificates: BTreeMap::from([(me, Arc::new(certificate))]),
             desired: BTreeMap::new(),
@@ -316,7 +327,7 @@ impl Node {
             dirty: BTreeSet::new(),
             swept: None,
             next_sweep: now.mono,
-            writes: Vec::new(),
+            writes: moved,
             staged: Vec::new(),
             own_changed: true,
             batches: BTreeMap::new(),
@@ -438,7 +449,7 @@ impl Node {
                 generation: self.info.generation,
                 hlc: self.hlc.last(),
                 instances: self.instances,
-                guard: Some(self.guard.encode().into()),
+                guard: None,
             };
             self.writes.push(Write::PutSelf { value: wire::encode(&own) });
         }
@@ -471,7 +482,7 @@ impl Node {
     }
 
     pub(crate) fn notify(&mut self, event: Event) {
-        self.outputs.push_back(Output::Notify(event));
+        self.outputs.push_back(Output::Notify(Box::new(event)));
     }
 
     /// The corrected wall clock.

@@ -7,7 +7,7 @@ use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::message::{Load, Message};
 use crate::node::Node;
-use minicbor::bytes::ByteVec;
+use crate::records::Way;
 use orbweave_model::{Mono, NodeId, Wall, limit, wire};
 use orbweave_state::membership::{self, DownCause};
 use orbweave_state::record::{RecordId, RecordKind};
@@ -93,10 +93,10 @@ impl Node {
     }
 
     /// Says who this node is.
-    fn introduce_to(&mut self, peer: NodeId) {
+    pub(crate) fn introduce_to(&mut self, peer: NodeId) {
         let own = RecordId { kind: RecordKind::NODE, key: self.me.to_string(), author: self.me.into() };
         if let Some(record) = self.store.get(&own) {
-            let bytes = Message::Record(ByteVec::from(record.bytes().to_vec())).encode();
+            let bytes = Message::Record(record.bytes()).encode();
             if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
                 self.outputs.push_back(Output::Datagram { to: peer, bytes });
             }
@@ -212,6 +212,8 @@ impl Node {
         {
             self.certificates.insert(node, body.share(certificate));
         }
+        let previous =
+            info.lives_ms.is_none() && self.nodes.get(&node).is_none_or(|old| old.lives_ms.is_some());
         let before = self.nodes.get(&node).map(|old| &old.labels);
         let (known, labels_changed) = (before.is_some(), before.is_none_or(|old| *old != info.labels));
         if node != self.me && !self.nodes.keys().any(|other| *other != self.me) {
@@ -219,6 +221,10 @@ impl Node {
             self.look_around(SETTLE);
         }
         self.nodes.insert(node, info.clone());
+        if previous {
+            // It forgets sooner than this node meant to say again what it is.
+            self.next_refresh = self.next_refresh.min(self.refresh_due());
+        }
         if node == self.me {
             if labels_changed {
                 self.touch_all();
@@ -244,23 +250,32 @@ impl Node {
     }
 
     pub(crate) fn on_datagram(&mut self, from: NodeId, bytes: &[u8]) {
+        let Ok(message) = Message::decode(bytes) else { return };
+        // Nine of ten are this, and it knows by itself who is a stranger.
+        if let Message::Membership(bytes) = message {
+            if !self.is_carried() && !self.fleet.has(from) {
+                // A peer that sends nonsense harms nobody but itself.
+                let _ = self.membership.handle_datagram(self.now.mono, from, bytes);
+            }
+            return;
+        }
         let Some(peer) = self.peers.get_mut(&from) else { return };
         peer.heard = Some(self.now.mono);
-        match Message::decode(bytes) {
-            Ok(Message::Membership(_)) if self.is_carried() || self.fleet.has(from) => {}
-            Ok(Message::Membership(bytes)) => {
-                // A peer that sends nonsense harms nobody but itself.
-                let _ = self.membership.handle_datagram(self.now.mono, from, &bytes);
-            }
-            Ok(Message::Offer(offer)) => self.on_offer(from, offer),
-            Ok(Message::Answer(answer)) => self.on_answer(from, answer),
-            Ok(Message::Record(bytes)) => self.take_all(vec![bytes.into()], crate::records::Way::Direct),
+        match message {
+            Message::Membership(_) => {}
+            Message::Offer(offer) => self.on_offer(from, offer),
+            Message::Answer(answer) => self.on_answer(from, answer),
+            Message::Record(bytes) => self.take_all(vec![bytes.to_vec()], self.way_of(from)),
             // The version before knows no rumours, and reads over them.
-            Ok(Message::Rumour(_) | Message::Ask(_)) if self.speaks == WireVersion::Previous => {}
-            Ok(Message::Rumour(bytes)) => self.on_rumour(from, &bytes),
-            Ok(Message::Ask(bytes)) => self.on_ask(from, &bytes),
-            Err(_) => {}
+            Message::Rumour(_) | Message::Ask(_) if self.speaks == WireVersion::Previous => {}
+            Message::Rumour(bytes) => self.on_rumour(from, bytes),
+            Message::Ask(bytes) => self.on_ask(from, bytes),
         }
+    }
+
+    /// How records come that a peer sends to this node alone.
+    pub(crate) fn way_of(&self, peer: NodeId) -> Way {
+        if self.fleet.has(peer) { Way::Carried } else { Way::Direct }
     }
 
     /// Carries out what membership wants, and reacts to what it found.
@@ -268,7 +283,7 @@ impl Node {
         while let Some(output) = self.membership.poll_output() {
             match output {
                 membership::Output::Send { to, bytes } => {
-                    let bytes = Message::Membership(ByteVec::from(bytes)).encode();
+                    let bytes = Message::Membership(&bytes).encode();
                     self.outputs.push_back(Output::Datagram { to, bytes });
                 }
                 membership::Output::Event(event) => self.on_member(event),

@@ -1,5 +1,6 @@
 //! This node as a placer: slots without a holder, offers, and what came of them.
 
+use crate::claim::Claim;
 use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::message::{Answer, Message, Offer};
@@ -30,6 +31,8 @@ const OFFERS_MAX: u32 = 64;
 const NEXT_TURN: Duration = Duration::from_millis(50);
 /// Those who would place a slot next and hear of a claim on it at once.
 const NEXT_PLACERS: usize = 3;
+/// Slots of one claim whose next placers hear of it.
+const TOLD_OF: usize = 4;
 
 /// A slot that has no live holder.
 #[derive(Debug)]
@@ -301,10 +304,11 @@ impl Node {
         }
     }
 
-    /// Those who would place this workload's slots if this node were gone.
-    pub(crate) fn next_placers(&self, workload: &str) -> Vec<NodeId> {
-        let slots = self.held.keys().filter(|(w, _)| w.as_str() == workload).map(|(_, slot)| *slot).take(4);
+    /// Those who would place the slots of a claim if its holder were gone.
+    pub(crate) fn next_placers(&self, workload: &str, claim: &Claim) -> Vec<NodeId> {
+        let slots = claim.ranges.iter().flat_map(|range| range.slots.start..range.slots.end);
         let mut nodes: Vec<NodeId> = slots
+            .take(TOLD_OF)
             .flat_map(|slot| rank::placers(workload, slot, self.membership.alive(), NEXT_PLACERS))
             .filter(|&n| n != self.me)
             .collect();

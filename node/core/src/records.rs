@@ -6,11 +6,9 @@ use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
-use crate::refresh;
 use crate::workload::WorkloadSpec;
-use minicbor::bytes::ByteVec;
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
+use orbweave_model::{Hash, Hlc, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
 use orbweave_state::record::{Opener, Record, RecordId, RecordKind};
 use orbweave_state::store::Merge;
 use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, TrustError, TrustStatement};
@@ -18,6 +16,8 @@ use std::time::Duration;
 
 /// Records from the future that are kept until their time comes.
 pub(crate) const HELD_BACK_MAX: usize = 1_024;
+/// Node records that expired and stay on the disk, at most.
+pub(crate) const KEPT_MAX: usize = limit::MEMBERS_MAX;
 /// Beyond this a record from the future is not kept.
 const HELD_BACK_FOR: Duration = Duration::from_secs(3600);
 
@@ -56,6 +56,8 @@ pub(crate) struct Staged {
 pub(crate) enum Way {
     Gossip,
     Direct,
+    /// From a node on scheduled links, which tells its hosts alone.
+    Carried,
 }
 
 /// The readable records of the disk, trust first. A byte that rotted costs its
@@ -73,6 +75,12 @@ pub(crate) fn restore(
         let _ = authority.apply(record.body(), check);
     }
     records
+}
+
+/// A message with a record that its reader should not wait for, if it is short enough.
+fn in_a_datagram(record: &Record) -> Option<Vec<u8>> {
+    let bytes = Message::Record(record.bytes()).encode();
+    (bytes.len() <= limit::DATAGRAM_BYTES_MAX).then_some(bytes)
 }
 
 /// Records are taken in this order, since the later kinds ask for the earlier.
@@ -157,21 +165,26 @@ impl Node {
         }
         let news = self.says_more(&record);
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
+            self.kept.remove(&id);
             self.hlc.observe(record.hlc());
             self.write(&record);
             self.index(&record);
-            if news && way == Way::Direct && !self.is_carried() {
+            if news && way != Way::Gossip && !self.is_carried() {
                 self.spread(&record);
+                if way == Way::Carried {
+                    self.push_to_placers(&record);
+                }
             }
         }
     }
 
-    /// Whether a record is newer than what is held of its identity, and than what
-    /// is on its way to the disk.
+    /// Whether a record is newer than what is held of its identity, than what is on its
+    /// way to the disk, and than what expired and stayed there.
     fn is_news(&self, record: &Record) -> bool {
-        let pending = self.pending.get(record.id());
+        let newer = |than: &(Hlc, Hash)| (record.hlc(), record.digest()) > *than;
         self.store.get(record.id()).is_none_or(|held| record.supersedes(held))
-            && pending.is_none_or(|pending| (record.hlc(), record.digest()) > *pending)
+            && self.pending.get(record.id()).is_none_or(newer)
+            && self.kept.get(record.id()).is_none_or(newer)
     }
 
     /// Whether a record says more than that its author still says so. A mere refresh
@@ -342,6 +355,7 @@ impl Node {
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.index(&record);
             if self.is_carried() {
+                self.tell_hosts(&record);
                 self.exchange_soon();
             } else if news && self.gossip {
                 self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
@@ -362,15 +376,25 @@ impl Node {
         if record.id().kind != RecordKind::CLAIM {
             return;
         }
-        let bytes = Message::Record(ByteVec::from(record.bytes().to_vec())).encode();
-        if bytes.len() > limit::DATAGRAM_BYTES_MAX {
-            return;
-        }
-        let placers = self.next_placers(&record.id().key);
+        let Ok(claim) = body::claim(record) else { return };
+        let Some(bytes) = in_a_datagram(record) else { return };
+        let placers = self.next_placers(&record.id().key, &claim);
         #[cfg(feature = "plants")]
         let placers = crate::plants::unordered(placers);
         for to in placers {
             self.outputs.push_back(Output::Datagram { to, bytes: bytes.clone() });
+        }
+    }
+
+    /// A claim of this node, which is on scheduled links, goes to its hosts without the wait
+    /// for an exchange: until they know of it others offer the slot again.
+    fn tell_hosts(&mut self, record: &Record) {
+        if record.id().kind == RecordKind::CLAIM
+            && let Some(bytes) = in_a_datagram(record)
+        {
+            for to in self.contact.hosts().to_vec() {
+                self.outputs.push_back(Output::Datagram { to, bytes: bytes.clone() });
+            }
         }
     }
 
@@ -423,8 +447,11 @@ impl Node {
             // A node's record stays on disk as long as a partition may last: after a
             // restart it is the only one who knows where that node was.
             let kept = record.id().kind == RecordKind::NODE
-                && record.hlc().wall + self.authority.genesis().partition_max() > now;
-            if !kept {
+                && record.hlc().wall + self.authority.genesis().partition_max() > now
+                && self.kept.len() < KEPT_MAX;
+            if kept {
+                self.kept.insert(record.id().clone(), (record.hlc(), record.digest()));
+            } else {
                 self.writes.push(Write::DropRecord { key: wire::encode(record.id()) });
             }
             self.unindex(record.id());
@@ -438,7 +465,7 @@ impl Node {
 
     /// Says anew who this node is.
     pub(crate) fn publish_node_record(&mut self) {
-        self.next_refresh = refresh::after(self.now.mono, self.me);
+        self.next_refresh = self.refresh_due();
         self.own_changed = true;
         self.said_that_it_lives(self.wall());
         self.say(RecordKind::NODE, &self.me.to_string(), self.info.encode(), Vec::new());
@@ -446,6 +473,10 @@ impl Node {
 
     /// Bars a revoked key and forgets all that it said.
     fn evict(&mut self, key: PublicKey) {
+        let kept = self.kept.extract_if(.., |id, _| id.author == key).map(|(id, _)| id);
+        for id in kept.collect::<Vec<_>>() {
+            self.writes.push(Write::DropRecord { key: wire::encode(&id) });
+        }
         for id in self.store.bar(key) {
             self.writes.push(Write::DropRecord { key: wire::encode(&id) });
             self.unindex(&id);
@@ -456,6 +487,7 @@ impl Node {
             return self.on_leave();
         }
         self.membership.forget(peer);
+        self.clock.forget(peer);
         self.peers.remove(&peer);
         self.unlinked.remove(&peer);
         self.outputs.push_back(Output::Evict { peer });

@@ -137,7 +137,7 @@ impl Node {
     }
 
     /// How full its tables are that peers can fill.
-    pub fn tables(&self) -> [TableReport; 7] {
+    pub fn tables(&self) -> [TableReport; 8] {
         let table = |name, entries, bound| TableReport { name, entries, bound };
         // There are vacancies of wanted slots only; whoever asks often is spared the sum.
         let slots = match self.vacancies.len() {
@@ -147,6 +147,7 @@ impl Node {
         [
             table("records", self.store.len(), limit::RECORDS_MAX),
             table("records from the future", self.held_back.len(), crate::records::HELD_BACK_MAX),
+            table("expired records on disk", self.kept.len(), crate::records::KEPT_MAX),
             table("sessions", self.sessions.len(), crate::syncing::SESSIONS_MAX),
             table("peers", self.peers.len(), limit::MEMBERS_MAX),
             table("loads of candidates", self.fresh.len(), limit::MEMBERS_MAX),
@@ -182,7 +183,10 @@ impl Node {
                 info: NodeInfo::clone(info),
                 load: if here { Some(self.load_now()) } else { self.load_of(node) },
                 rtt: if here { None } else { peer.and_then(|p| p.rtt) },
-                heard: peer.and_then(|p| p.heard).map(|at| self.now.mono.since(at)),
+                heard: peer
+                    .and_then(|p| p.heard)
+                    .max(self.membership.heard_at(node))
+                    .map(|at| self.now.mono.since(at)),
                 linked: peer.is_some_and(|p| p.up),
             }
         };

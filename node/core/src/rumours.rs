@@ -99,7 +99,7 @@ impl Node {
         if entries.is_empty() {
             return;
         }
-        let bytes = Message::Rumour(sync::write_offer(&entries).into()).encode();
+        let bytes = Message::Rumour(&sync::write_offer(&entries)).encode();
         let mut up: Vec<NodeId> = self.linked().collect();
         for _ in 0..FANOUT.min(up.len()) {
             let to = up.swap_remove(self.rng.random_range(0..up.len()));
@@ -122,7 +122,7 @@ impl Node {
             }
         }
         if !lacking.is_empty() {
-            let bytes = Message::Ask(sync::repeat_offer(&lacking).into()).encode();
+            let bytes = Message::Ask(&sync::repeat_offer(&lacking)).encode();
             self.outputs.push_back(Output::Datagram { to: from, bytes });
         }
     }
@@ -132,7 +132,7 @@ impl Node {
         let Ok(offers) = sync::read_offer(bytes, TOLD_MAX) else { return };
         for offer in offers {
             let Some(entry) = self.store.find(offer.wall, &offer.prefix) else { continue };
-            let bytes = Message::Record(entry.bytes.to_vec().into()).encode();
+            let bytes = Message::Record(&entry.bytes).encode();
             if !self.allow(from, bytes.len() + ASK_COST) {
                 return;
             }

@@ -2,9 +2,8 @@
 
 use crate::io::{Output, SyncId};
 use crate::node::Node;
-use crate::records::Way;
 use orbweave_model::{Mono, NodeId, limit};
-use orbweave_state::sync::{Opening, SESSION_BYTES_MAX, Session, Step, SyncError};
+use orbweave_state::sync::{Begins, Opening, SESSION_BYTES_MAX, Session, Step, SyncError};
 use rand::{Rng, RngExt};
 use std::time::Duration;
 
@@ -75,7 +74,14 @@ impl Node {
     }
 
     fn opening(&mut self, peer: NodeId) -> Opening {
-        Opening { seen: self.cursors.get(&peer), salt: self.rng.next_u64(), speaks: self.speaks }
+        let begins = if self.is_carried() {
+            Begins::Called
+        } else if self.fleet.has(peer) {
+            Begins::Listed
+        } else {
+            Begins::Whole
+        };
+        Opening { seen: self.cursors.get(&peer), salt: self.rng.next_u64(), speaks: self.speaks, begins }
     }
 
     /// Counts what a peer draws. False if it has nothing left.
@@ -174,7 +180,7 @@ impl Node {
         let received = std::mem::take(&mut step.received);
         #[cfg(feature = "plants")]
         let checks = crate::plants::blind(&mut self.check);
-        self.take_all(received, Way::Direct);
+        self.take_all(received, self.way_of(id.peer));
         #[cfg(feature = "plants")]
         {
             self.check = checks;

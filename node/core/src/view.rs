@@ -3,6 +3,7 @@
 use crate::body::WorkloadBody;
 use crate::claim::Claim;
 use crate::event::{Event, EventKind};
+use crate::io::Write;
 use crate::node::Node;
 use crate::workload::WorkloadSpec;
 use orbweave_model::{Hash, Hlc, NodeId, WorkloadName};
@@ -65,7 +66,7 @@ impl Node {
         };
         let release = release.map(|release| body.share(release));
         if let Ok(release) = &release {
-            self.own_changed |= self.guard.note(release);
+            self.writes.extend(self.guard.note(release).map(Write::from));
         }
         let (deleted, generation, replicas) = (spec.deleted, spec.generation, spec.replicas);
         let refusal = release.as_ref().err().filter(|_| !deleted).cloned();
@@ -140,7 +141,7 @@ impl Node {
     }
 
     /// Whether what a node claims counts: it is this one, or a member that is not down.
-    pub(crate) fn counts(&self, node: NodeId) -> bool {
+    pub fn counts(&self, node: NodeId) -> bool {
         let alive = || self.carried_counts(node).unwrap_or_else(|| self.membership.is_alive(node));
         node == self.me || (self.nodes.contains_key(&node) && alive())
     }

@@ -252,7 +252,7 @@ impl Actor {
                 Output::Evict { peer } => self.handle.net().evict(peer),
                 Output::Fetch { hash, size, providers } => self.executor.fetch(hash, size, providers),
                 Output::Prepare { release } => self.executor.prepare(release),
-                Output::Start(start) => self.executor.start(start),
+                Output::Start(start) => self.executor.start(*start),
                 Output::Stop { instance } => {
                     self.executor.stop(instance);
                     self.routes_changed = true;
@@ -263,7 +263,7 @@ impl Actor {
                         let _ = answer.send(result);
                     }
                 }
-                Output::Notify(event) => self.handle.record(event),
+                Output::Notify(event) => self.handle.record(*event),
                 Output::RoutesChanged => self.routes_changed = true,
             }
         }

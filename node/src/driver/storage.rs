@@ -10,6 +10,8 @@ use tokio::task::JoinHandle;
 
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("records");
 const OWN: TableDefinition<&str, &[u8]> = TableDefinition::new("own");
+/// Releases that were taken in, against rollback.
+const RELEASES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("releases");
 const OWN_KEY: &str = "node";
 /// Batches that wait for the disk; the node waits beyond that.
 const QUEUE: usize = 1_024;
@@ -82,12 +84,16 @@ impl Storage {
         {
             create.open_table(RECORDS)?;
             create.open_table(OWN)?;
+            create.open_table(RELEASES)?;
         }
         create.commit()?;
         let read = database.begin_read()?;
         let mut restored = Restored::default();
         for entry in read.open_table(RECORDS)?.iter()? {
             restored.records.push(entry?.1.value().to_vec());
+        }
+        for entry in read.open_table(RELEASES)?.iter()? {
+            restored.releases.push(entry?.1.value().to_vec());
         }
         restored.own = read.open_table(OWN)?.get(OWN_KEY)?.map(|value| value.value().to_vec());
         drop(read);
@@ -100,6 +106,7 @@ impl Storage {
         {
             let mut records = transaction.open_table(RECORDS)?;
             let mut own = transaction.open_table(OWN)?;
+            let mut releases = transaction.open_table(RELEASES)?;
             for write in writes {
                 match write {
                     Write::PutRecord { key, value } => {
@@ -110,6 +117,9 @@ impl Storage {
                     }
                     Write::PutSelf { value } => {
                         own.insert(OWN_KEY, value.as_slice())?;
+                    }
+                    Write::PutRelease { key, value } => {
+                        releases.insert(key.as_slice(), value.as_slice())?;
                     }
                 }
             }

@@ -103,7 +103,7 @@ impl Liar {
 
     /// Says a record, by gossip and to each peer.
     fn tell(&mut self, cluster: &mut Cluster, record: &[u8]) {
-        let bytes = Message::Record(record.to_vec().into()).encode();
+        let bytes = Message::Record(record).encode();
         cluster.carry_out(self.host, Output::Publish { bytes: record.to_vec() });
         if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
             for to in self.peers(cluster) {
@@ -149,10 +149,10 @@ impl Liar {
             let verdict = frame(3, mine.clone(), wire::encode(&(victim, theirs)));
             let buried = frame(4, mine, wire::encode(&theirs));
             for to in self.peers(cluster).into_iter().filter(|to| *to != victim) {
-                let bytes = Message::Membership(verdict.clone().into()).encode();
+                let bytes = Message::Membership(&verdict).encode();
                 cluster.carry_out(self.host, Output::Datagram { to, bytes });
             }
-            let bytes = Message::Membership(buried.into()).encode();
+            let bytes = Message::Membership(&buried).encode();
             cluster.carry_out(self.host, Output::Datagram { to: victim, bytes });
         }
     }

@@ -118,7 +118,7 @@ impl Adversary for Stranger {
         let stolen = self.dice.below(kept.max(1)) as usize;
         if let Some(bytes) = cluster.hosts[victim].disk.records().nth(stolen) {
             self.heard.push(bytes.to_vec());
-            self.heard.push(Message::Record(bytes.to_vec().into()).encode());
+            self.heard.push(Message::Record(bytes).encode());
         }
         if self.heard.len() > 64 {
             self.heard.drain(..32);

@@ -30,6 +30,9 @@ pub const LAND_BYTES_PER_S: u64 = 2_000;
 const CALM: Duration = Duration::from_secs(60);
 /// After this, moves have nothing to do any more with the one that left.
 const SETTLES: Duration = Duration::from_secs(30);
+/// Nodes that were cut off dial one another again within this time, and only then do two
+/// parts learn what the other holds.
+const REUNITES: Duration = Duration::from_secs(75);
 /// Bytes are counted over this long at least.
 const MINUTE: Duration = Duration::from_secs(60);
 /// The tables of one node are looked at each time that this has passed.
@@ -130,7 +133,7 @@ impl Churn {
         *stays = [second, Some((host, now))];
         let (Some((a, _)), Some((b, since))) = (first, second) else { return Ok(()) };
         // What made it leave A came before B had it.
-        let calm = cluster.calm_for() >= now.since(since) + SETTLES;
+        let calm = cluster.calm_for() >= now.since(since) + SETTLES && cluster.linked_for() >= REUNITES;
         if a == host && calm && now.since(since) < HYSTERESIS && cluster.is_honest() {
             let (name, n) = slot;
             let (a, b) = (&cluster.hosts[a].name, &cluster.hosts[b].name);

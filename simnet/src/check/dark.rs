@@ -107,7 +107,7 @@ mod tests {
         cluster.run(Duration::from_secs(3_600));
         assert!(cluster.violations().is_empty(), "{:?}", cluster.violations());
         let lie = Event::new(EventKind::MemberDown, "sat is lost").about(cluster.hosts[1].id);
-        let told = Output::Notify(lie);
+        let told = Output::Notify(Box::new(lie));
         let outcome = Dark::default().observe(&cluster, 0, &Observed::Output(&told));
         assert!(outcome.is_err_and(|why| why.contains("in reach for 0ns")));
     }

@@ -9,7 +9,8 @@
 //! - an operator deleted the workload, scaled it below the slot, or asked for labels that
 //!   the host lacks; or the release is trusted no more;
 //! - a claim on that very slot, signed by its holder and on this host's disk, is said to
-//!   run and comes before its own by the workload's rule.
+//!   run and comes before its own by the workload's rule, and its holder is not held for
+//!   dead.
 //!
 //! So one liar is one rival a slot: it cannot speak for others, nor stop what it does
 //! not claim to run. That also is what makes a loser wait for its winner, and lets the
@@ -120,14 +121,17 @@ fn has_reason(
     }
     let now: Wall = cluster.corrected(host);
     let guard = RollbackGuard::new();
-    if Release::verify(&spec.release, &authority, &guard, now, &*cluster.check).is_err() {
+    // What runs goes on when its release expires.
+    if Release::verify_for_resume(&spec.release, &authority, &guard, now, &*cluster.check).is_err() {
         return true;
     }
     let rule = spec.reconcile.unwrap_or_default();
     let wins = |(holder, claim): &(NodeId, Claim)| {
         let running = claim.at(slot).filter(|range| range.phase == Phase::Running);
         let trusted = !authority.is_revoked(&(*holder).into());
-        trusted && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
+        // Nobody gives way to the dead.
+        let counts = cluster.hosts[host].node.as_ref().is_some_and(|node| node.counts(*holder));
+        trusted && counts && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
     };
     cluster.rivals_at(host, Known::Heard, name).iter().any(wins)
 }

@@ -94,7 +94,7 @@ pub enum Observed<'a> {
         /// To whom.
         to: NodeId,
         /// What; or why nobody can read it.
-        message: &'a Result<Message, WireError>,
+        message: &'a Result<Message<'a>, WireError>,
     },
     /// All is put out that the last input led to.
     Settled,

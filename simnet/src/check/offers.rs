@@ -34,7 +34,7 @@ impl Checker for Offers {
             Observed::Output(Output::Notify(event))
                 if event.kind == EventKind::OfferSent && !cluster.is_controlled(host) =>
             {
-                self.waiting.push(event.clone());
+                self.waiting.push(Event::clone(event));
                 Ok(())
             }
             Observed::Settled => self.waiting.drain(..).try_for_each(|offer| judge(cluster, host, &offer)),

@@ -38,7 +38,7 @@ impl Checker for Placement {
 
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
         match event {
-            Observed::Output(Output::Start(start)) => self.waiting.push(start.clone()),
+            Observed::Output(Output::Start(start)) => self.waiting.push(Start::clone(start)),
             Observed::Output(Output::Stop { instance }) => drop(self.needs.remove(&(host, *instance))),
             Observed::Output(Output::Persist { writes, .. }) => self.note_claims(cluster, host, writes),
             Observed::Killed => self.needs.retain(|(i, _), _| *i != host),

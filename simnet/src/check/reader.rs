@@ -4,9 +4,12 @@
 
 use crate::cluster::Cluster;
 use crate::lookup::Lookup;
+use orbweave_core::node_info::NodeInfo;
 use orbweave_model::{Hash, Hlc, NodeId, PublicKey, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind};
+use orbweave_state::store::{NODE_RECORD_LIFE, NODE_RECORD_LIFE_MAX};
 use std::cell::RefCell;
+use std::time::Duration;
 
 /// Records that are remembered before all are forgotten at once.
 const KNOWN_MAX: usize = 65_536;
@@ -18,6 +21,14 @@ pub(crate) struct Reader(RefCell<Lookup<Hash, Option<Record>>>);
 /// Of two records of one identity the one with the greater of these counts.
 pub(crate) fn order(record: &Record) -> (Hlc, Hash) {
     (record.hlc(), record.digest())
+}
+
+/// How long a node record holds after it was said, as it asks for.
+pub(crate) fn node_life(record: &Record) -> Duration {
+    let asked = NodeInfo::decode(record.body()).ok().and_then(|info| info.lives_ms);
+    asked.map_or(NODE_RECORD_LIFE, |ms| {
+        Duration::from_millis(ms).clamp(NODE_RECORD_LIFE, NODE_RECORD_LIFE_MAX)
+    })
 }
 
 /// The key under which a disk keeps the record of this identity.

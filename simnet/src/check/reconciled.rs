@@ -8,7 +8,7 @@
 //! those of two zones, and those that are for a part of all, are not meant.
 
 use super::knowledge::Known;
-use super::reader::order;
+use super::reader::{node_life, order};
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::io::SyncId;
@@ -163,12 +163,13 @@ fn takes(cluster: &Cluster, i: usize, record: &Record) -> bool {
         RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => None,
         RecordKind::CLAIM => {
             let of = host.disk.about(RecordKind::NODE, None).into_iter().filter_map(|b| cluster.read(b));
-            let node = of.filter(|node| node.id().author == id.author).map(|node| node.hlc().wall).max();
-            Some(node.unwrap_or_default())
+            let of = of.filter(|node| node.id().author == id.author);
+            Some(of.map(|node| node.hlc().wall + node_life(&node)).max().unwrap_or_default())
         }
-        _ => Some(record.hlc().wall),
+        RecordKind::NODE => Some(record.hlc().wall + node_life(record)),
+        _ => Some(record.hlc().wall + NODE_RECORD_LIFE),
     };
-    let over = ends.is_some_and(|said| said + NODE_RECORD_LIFE <= now + NEARLY_OVER);
+    let over = ends.is_some_and(|end| end <= now + NEARLY_OVER);
     let early = record.hlc().wall > now + limit::CLOCK_AHEAD_MAX / 2;
     let revoked =
         cluster.authority_at(i, Known::Heard).is_none_or(|authority| authority.is_revoked(&id.author));

@@ -11,7 +11,7 @@
 //! - What the node believes is what its disk holds or is about to.
 
 use super::knowledge::Known;
-use super::reader::{disk_key, order};
+use super::reader::{disk_key, node_life, order};
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use crate::lookup::Lookup;
@@ -57,7 +57,7 @@ impl Checker for Records {
                             self.put(cluster, host, key, value, &writes[..n])?;
                         }
                         Write::DropRecord { key } => dropped(cluster, host, key, writes)?,
-                        Write::PutSelf { .. } => {}
+                        Write::PutSelf { .. } | Write::PutRelease { .. } => {}
                     }
                 }
                 Ok(())
@@ -188,7 +188,8 @@ fn compare(cluster: &Cluster, i: usize) -> Result<(), String> {
         // Its own newest may still be staged, and then it believes the one before.
         let own = *author == host.id.into();
         let staged = own || host.disk.record(&disk_key(*kind, key, *author)) != Some(bytes);
-        let holds = KEPT.contains(kind) || record.hlc().wall + NODE_RECORD_LIFE > now;
+        let life = if *kind == RecordKind::NODE { node_life(&record) } else { NODE_RECORD_LIFE };
+        let holds = KEPT.contains(kind) || record.hlc().wall + life > now;
         let trusted = authority.as_ref().is_some_and(|a| !is_revoked(a, record.id()));
         if !staged && holds && trusted && !believed.contains(&record.digest()) {
             return Err(format!("{record:?} is on its disk, and it does not know of it"));

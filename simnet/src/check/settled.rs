@@ -9,7 +9,7 @@ use orbweave_state::record::{Record, RecordId, RecordKind};
 use std::collections::BTreeMap;
 
 /// Every node that is up holds the same records as the others of its zone. Of two records
-/// of one node that say the same, either will do: each node says again every five minutes
+/// of one node that say the same, either will do: each node says again every fifteen minutes
 /// what it is, others take minutes to hear of it, and of 20 nodes one has always just done
 /// so.
 pub fn converged(cluster: &Cluster) -> Result<(), String> {

@@ -109,13 +109,18 @@ impl Stage {
     }
 
     fn act_on_one(&mut self, action: &Action, i: usize) -> bool {
-        let now_ms = BEGIN.0 + self.at_ms();
+        let (time, now_ms) = (self.cluster.time, BEGIN.0 + self.at_ms());
         let host = &mut self.cluster.hosts[i];
         match action {
             Action::Leave(_) if host.is_up() => {
                 self.ledger.left.insert((i, host.life));
                 self.cluster.feed(i, Input::Leave);
             }
+            // A fault of a host that is off is none.
+            Action::FillDisk(_) | Action::Break(_) | Action::JumpClock { .. } if host.node.is_none() => {
+                return false;
+            }
+            Action::SlowDisk { ms: 1.., .. } if host.node.is_none() => return false,
             Action::FillDisk(_) => host.disk_full = true,
             Action::FreeDisk(_) => host.disk_full = false,
             Action::SlowDisk { ms: 0, .. } => host.slow_disk = None,
@@ -123,7 +128,8 @@ impl Stage {
             Action::Break(_) => host.options.broken = true,
             Action::Repair(_) => host.options.broken = false,
             Action::JumpClock { ms, .. } => {
-                host.options.clock.skew_ms = host.options.clock.skew_ms.saturating_add(*ms);
+                let shown = host.now(time).wall;
+                host.options.clock.jump(*ms, shown);
             }
             Action::ForgetTime(_) => {
                 host.options.clock.skew_ms = i64::try_from(now_ms).map_or(i64::MIN, |ms| -ms);
@@ -147,26 +153,30 @@ impl Stage {
     }
 
     fn pairs(&mut self, from: &[String], to: &[String], act: impl Fn(&mut Self, usize, usize)) -> bool {
+        let mut any = false;
         for a in self.hosts(from) {
             for b in self.hosts(to) {
                 if a != b {
                     act(self, a, b);
+                    any = true;
                 }
             }
         }
-        true
+        any
     }
 
     fn around(&mut self, side: &[String], act: impl Fn(&mut Self, usize, usize)) -> bool {
         let side: BTreeSet<usize> = self.hosts(side).into_iter().collect();
+        let mut any = false;
         for a in 0..self.cluster.hosts.len() {
             for b in 0..self.cluster.hosts.len() {
                 if side.contains(&a) != side.contains(&b) {
                     act(self, a, b);
+                    any = true;
                 }
             }
         }
-        true
+        any
     }
 
     /// Starts a host that is off and may start.

@@ -109,6 +109,9 @@ impl Stage {
             Expect::OrbitBytes { averaged, in_contact } => {
                 let sent = self.stopwatch.whole(cluster, &measured.in_contact).bytes_per_node_s;
                 let (a, b) = (sent.orbit, sent.orbit_in_contact);
+                if b == 0 {
+                    return Err("no satellite was ever in contact".into());
+                }
                 if a <= *averaged && b <= *in_contact {
                     return Ok(());
                 }
@@ -128,6 +131,7 @@ impl Stage {
     fn seen(&self, node: &str, state: &str) -> Result<(), String> {
         let Some(about) = self.cluster.host_named(node) else { return Err(format!("there is no {node}")) };
         let id = self.cluster.hosts[about].id;
+        let mut asked = 0;
         for (_, host) in self.cluster.on_land_in(self.cluster.zone_of[about]) {
             let Some(seen) = host.up().map(|up| up.member_state(id)) else { continue };
             let (dark, missed) = (
@@ -146,8 +150,9 @@ impl Stage {
             if !holds {
                 return Err(format!("{} sees {node} as {seen:?}, not {state}", host.name));
             }
+            asked += 1;
         }
-        Ok(())
+        if asked == 0 { Err(format!("nobody is up who could see {node}")) } else { Ok(()) }
     }
 
     /// The power of a host that runs something goes.

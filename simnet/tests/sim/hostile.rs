@@ -71,7 +71,7 @@ proptest! {
                 return Vec::new();
             }
             let from = cluster.hosts[1].id;
-            let datagram = Message::Record(bytes.clone().into()).encode();
+            let datagram = Message::Record(&bytes).encode();
             vec![Input::Gossip { bytes: bytes.clone() }, Input::Datagram { from, bytes: datagram }, Input::Datagram { from, bytes }]
         });
         prop_assert!(sound);

@@ -2,7 +2,9 @@
 
 use crate::{running, secs, unbroken};
 use orbweave_core::Input;
-use orbweave_simnet::{Cluster, Faults, HostOptions, check};
+use orbweave_model::InstanceId;
+use orbweave_simnet::{Cluster, ExecutorModel, Faults, HostOptions, check};
+use std::collections::BTreeSet;
 
 #[test]
 fn a_revoked_nodes_records_vanish_in_any_order_of_arrival() {
@@ -42,8 +44,9 @@ fn a_revoked_nodes_records_vanish_in_any_order_of_arrival() {
 
 #[test]
 fn a_release_whose_time_has_not_come_is_taken_when_it_has() {
-    // The first node's clock is twenty seconds ahead, and the release is dated by it.
-    let mut hosts = vec![HostOptions::default(); 3];
+    // The first node's clock is twenty seconds ahead, and the release is dated by it. Of
+    // two nodes neither can know whose clock is wrong.
+    let mut hosts = vec![HostOptions::default(); 2];
     hosts[0].clock.skew_ms = 20_000;
     let mut cluster = Cluster::with(hosts, 1, Faults::default());
     cluster.expect(secs(30), check::members_agree);
@@ -51,7 +54,7 @@ fn a_release_whose_time_has_not_come_is_taken_when_it_has() {
     spec.release = cluster.world.release("app", 1, cluster.wall() + secs(20), cluster.wall() + secs(9_999));
     cluster.submit(0, "app", &spec);
     cluster.run(secs(5));
-    assert!(cluster.hosts[1].instances.is_empty() && cluster.hosts[2].instances.is_empty());
+    assert!(cluster.hosts[1].instances.is_empty());
     cluster.run(secs(30));
     cluster.expect(secs(5), |c| {
         check::placed(c, "app", 3).or_else(|_| {
@@ -99,4 +102,54 @@ fn a_revoked_publishers_component_stops_everywhere() {
     let revocation = cluster.world.revocation(publisher, cluster.wall());
     cluster.submit_record(1, revocation);
     cluster.expect(secs(60), |c| check::gone(c, "app"));
+}
+
+/// What each host runs.
+fn instances(cluster: &Cluster) -> BTreeSet<(usize, InstanceId)> {
+    let of = |(i, host): (usize, &orbweave_simnet::Host)| {
+        host.instances.keys().map(move |id| (i, *id)).collect::<Vec<_>>()
+    };
+    cluster.hosts.iter().enumerate().flat_map(of).collect()
+}
+
+/// A mesh in which a start takes five seconds, in the middle of an update.
+fn updating(second_publisher: bool) -> (Cluster, BTreeSet<(usize, InstanceId)>) {
+    let start = (secs(5), secs(5));
+    let executor = ExecutorModel { start, ..ExecutorModel::default() };
+    let mut cluster = running(3, 3, 1, Faults { executor, ..Faults::default() });
+    let before = instances(&cluster);
+    let mut update = cluster.spec("app", 3);
+    update.generation += 1;
+    if second_publisher {
+        update.release = cluster.world.release_of("app", 1, 1_000, true);
+    } else {
+        update.env.insert("GREETING".into(), "hello".into());
+    }
+    cluster.submit(0, "app", &update);
+    // A look at what is here already takes five seconds too.
+    cluster.run(secs(8));
+    assert!(instances(&cluster).len() > before.len(), "the update is on its way");
+    (cluster, before)
+}
+
+#[test]
+fn people_who_go_back_in_the_middle_of_an_update_keep_what_runs() {
+    let (mut cluster, before) = updating(false);
+    let mut back = cluster.spec("app", 3);
+    back.generation += 2;
+    cluster.submit(0, "app", &back);
+    cluster.run(secs(20));
+    assert_eq!(instances(&cluster), before);
+    cluster.expect(secs(5), |c| check::placed(c, "app", 3));
+    unbroken(&cluster);
+}
+
+#[test]
+fn an_update_whose_publisher_is_revoked_in_the_middle_of_it_never_runs() {
+    let (mut cluster, before) = updating(true);
+    let revocation = cluster.world.revocation(cluster.world.second_publisher_key(), cluster.wall());
+    cluster.submit_record(1, revocation);
+    cluster.run(secs(20));
+    assert_eq!(instances(&cluster), before);
+    unbroken(&cluster);
 }

@@ -132,12 +132,21 @@ impl Membership {
         }
     }
 
-    /// Whether a member is out of sight: for us, or for two of its watchers. What others
+    /// The watchers of a member that find it silent, as they said of late. Nobody else's
+    /// verdict counts: two members that lie could bury everybody.
+    fn accusers(&self, node: NodeId, peer: &Peer) -> Vec<NodeId> {
+        if peer.verdicts.is_empty() {
+            return Vec::new();
+        }
+        let spoke = |watcher: &NodeId| peer.verdicts.spoke(*watcher, self.now, self.timing.verdict_window);
+        self.ring.watchers_of(node).into_iter().filter(spoke).collect()
+    }
+
+    /// Whether a member is out of sight: for us, or for two of its watchers. What these
     /// say counts as much as what we see, or half a mesh could be declared down on their
     /// word before we missed anybody.
-    fn is_lost(&self, peer: &Peer) -> bool {
-        let verdicts = || peer.verdicts.fresh(self.now, self.timing.verdict_window).count();
-        peer.is_alive() && (peer.missing_since.is_some() || verdicts() >= VERDICTS)
+    fn is_lost(&self, node: NodeId, peer: &Peer) -> bool {
+        peer.is_alive() && (peer.missing_since.is_some() || self.accusers(node, peer).len() >= VERDICTS)
     }
 
     /// Begins to doubt ourselves, or stops.
@@ -148,7 +157,8 @@ impl Membership {
                 && peer.down_at.is_some_and(|at| at > floor && now.since(at) <= window)
         };
         let others = self.peers.values().filter(|peer| peer.is_alive() || just_lost(peer)).count();
-        let lost = self.peers.values().filter(|peer| self.is_lost(peer) || just_lost(peer)).count();
+        let is_lost = |(node, peer): &(&NodeId, &Peer)| self.is_lost(**node, peer) || just_lost(peer);
+        let lost = self.peers.iter().filter(is_lost).count();
         let doubtful =
             others + 1 >= DOUBT_MEMBERS_MIN && lost * 2 > others && !plant::on(Plant::SelfDoubtOff);
         match (self.doubt.since, doubtful) {
@@ -172,10 +182,15 @@ impl Membership {
         }
         (self.doubt.since, self.doubt.floor) = (None, self.now);
         self.tell(Event::SelfDoubt { on: false });
-        let lost: Vec<NodeId> =
-            self.peers.iter().filter(|(_, peer)| self.is_lost(peer)).map(|(node, _)| *node).collect();
-        for node in lost {
-            self.declare_down(node, DownCause::Swim);
+        let lost = self.peers.iter().filter(|(node, peer)| self.is_lost(**node, peer));
+        let lost: Vec<(NodeId, DownCause)> = lost
+            .map(|(node, peer)| match peer.missing_since {
+                Some(_) => (*node, DownCause::Swim),
+                None => (*node, DownCause::Watchers { verdicts: self.accusers(*node, peer) }),
+            })
+            .collect();
+        for (node, cause) in lost {
+            self.declare_down(node, cause);
         }
         self.doubt.floor = self.now;
     }
@@ -201,7 +216,6 @@ impl Membership {
             return;
         }
         let now = self.now;
-        let window = self.timing.verdict_window;
         let watchers = self.ring.watchers_of(node);
         let Some(peer) = self.peers.get(&node) else { return };
         if !peer.is_alive() {
@@ -212,8 +226,7 @@ impl Membership {
             self.cast_verdict(node);
         }
         let Some(peer) = self.peers.get(&node) else { return };
-        let verdicts: Vec<NodeId> =
-            watchers.iter().copied().filter(|watcher| peer.verdicts.spoke(*watcher, now, window)).collect();
+        let verdicts = self.accusers(node, peer);
         let in_reach = watchers.iter().filter(|watcher| self.counts(**watcher)).count();
         // Two verdicts; one is enough if it is ours and no other watcher can be reached.
         let enough = if plant::on(Plant::OneVerdictSuffices) { 1 } else { VERDICTS };
@@ -221,7 +234,8 @@ impl Membership {
             self.declare_down(node, DownCause::Watchers { verdicts });
         } else if missing {
             // Our own eyes and the word of a live member that holds it for dead.
-            let claimed = peer.claims.fresh(now, window).any(|member| self.is_alive(member));
+            let claimed =
+                peer.claims.fresh(now, self.timing.verdict_window).any(|member| self.is_alive(member));
             if claimed {
                 self.declare_down(node, DownCause::Swim);
             }

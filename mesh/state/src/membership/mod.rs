@@ -304,6 +304,11 @@ impl Membership {
         self.ring.watchers_of(node)
     }
 
+    /// When a node was last heard.
+    pub fn heard_at(&self, node: NodeId) -> Option<Mono> {
+        self.peers.get(&node)?.heard_at
+    }
+
     /// The last load figure that a node told us, and when. Watchers and those that
     /// they watch tell one another.
     pub fn load_of(&self, node: NodeId) -> Option<(&[u8], Mono)> {

@@ -13,7 +13,7 @@
 //! find that concerns a node may differ, and neither would ever be done.
 
 use super::frame::{Frame, Given};
-use super::{SESSION_BYTES_MAX, Session, Step, SyncError, digest, into_bytes};
+use super::{Begins, SESSION_BYTES_MAX, Session, Step, SyncError, digest, into_bytes};
 use crate::store::Store;
 use crate::store::index::{Entry, Key};
 use minicbor::bytes::ByteVec;
@@ -82,8 +82,12 @@ impl Session {
 
     /// Whether a frame belongs to this way, at this point.
     pub(super) fn is_scoped(&self, frame: &Frame) -> bool {
-        let begins = matches!(self.phase, super::Phase::AwaitHello | super::Phase::Scoped(_));
-        begins && matches!(frame, Frame::Call { .. } | Frame::Carry { .. } | Frame::Give(_))
+        match (&self.phase, frame) {
+            (super::Phase::Scoped(_), Frame::Call { .. } | Frame::Carry { .. } | Frame::Give(_)) => true,
+            (super::Phase::AwaitHello, Frame::Call { .. }) => self.begins == Begins::Called,
+            (super::Phase::AwaitHello, Frame::Carry { .. }) => self.begins == Begins::Listed,
+            _ => false,
+        }
     }
 
     pub(super) fn step_scoped(&mut self, store: &Store, now: Wall, frame: Frame) -> Result<Step, SyncError> {

@@ -32,9 +32,13 @@ fn gossip(to: usize, generation: u64, incarnation: u16, state: u8) -> Vec<u8> {
 }
 
 fn verdict(generation: u64) -> Vec<u8> {
+    verdict_about(VICTIM, generation)
+}
+
+fn verdict_about(node: usize, generation: u64) -> Vec<u8> {
     let mut e = Encoder::new(vec![3u8]);
     e.map(2).unwrap().u8(0).unwrap().u64(1).unwrap().u8(1).unwrap();
-    identity(&mut e, id(VICTIM), generation);
+    identity(&mut e, id(node), generation);
     e.into_writer()
 }
 
@@ -69,6 +73,30 @@ fn one_liar_cannot_bury_a_live_node_by_verdicts() {
         let mut sim = Sim::settled(count, LAN, 1);
         lie(&mut sim, secs(30), |_| verdict(1));
         victim_stands(&sim);
+    }
+}
+
+/// What they may do together is bury a node of which both are watchers.
+#[test]
+fn two_liars_who_accuse_everybody_bury_nobody_whom_they_do_not_both_watch() {
+    let liars = [0, 1];
+    for count in [12, 30] {
+        let mut sim = Sim::settled(count, LAN, 1);
+        let watched = |sim: &Sim, node: usize| {
+            let watchers = sim.members[count - 1].watchers_of(id(node));
+            liars.iter().all(|liar| watchers.contains(&id(*liar)))
+        };
+        let safe: Vec<usize> = (2..count).filter(|node| !watched(&sim, *node)).collect();
+        assert!(safe.len() * 2 > count, "most are not theirs to judge");
+        for _ in 0..60 {
+            for (liar, to) in liars.iter().flat_map(|liar| (2..count).map(move |to| (*liar, to))) {
+                for about in safe.iter().filter(|about| **about != to) {
+                    assert_eq!(sim.inject(liar, to, &verdict_about(*about, 1)), Ok(()), "it is well-formed");
+                }
+            }
+            sim.run(secs(1));
+        }
+        assert_eq!(sim.downs(), [], "of {count}");
     }
 }
 

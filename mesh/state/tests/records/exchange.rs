@@ -47,7 +47,7 @@ impl Side {
     }
 
     pub fn opening(&self, peer: NodeId, salt: u64) -> Opening {
-        Opening { seen: self.cursors.get(&peer), salt, speaks: self.speaks }
+        Opening { seen: self.cursors.get(&peer), salt, speaks: self.speaks, ..Opening::default() }
     }
 
     pub fn take(&mut self, envelopes: Vec<Vec<u8>>) {

@@ -7,7 +7,7 @@ use orbweave_model::Wall;
 use orbweave_state::record::Record;
 use orbweave_state::store::Store;
 use orbweave_state::store::index::Key;
-use orbweave_state::sync::{CARRIED_MAX, Opening, Session, Step, SyncError};
+use orbweave_state::sync::{Begins, CARRIED_MAX, Opening, Session, Step, SyncError};
 
 const NOW: Wall = Wall(1_800_000_000_000);
 
@@ -33,15 +33,21 @@ fn craft_and_host() -> (Store, Store, Vec<Key>) {
     (craft, host, vec![key_of(&both), key_of(&due)])
 }
 
+/// A host of nodes on scheduled links.
 fn responder() -> Session {
-    Session::respond(Opening::default())
+    Session::respond(Opening { begins: Begins::Listed, ..Opening::default() })
+}
+
+/// A node on scheduled links.
+fn called() -> Session {
+    Session::respond(Opening { begins: Begins::Called, ..Opening::default() })
 }
 
 #[test]
 fn the_frames_of_the_narrow_way_are_as_they_always_were() {
     let (craft, host, concerns) = craft_and_host();
     let (mut caller, call) = Session::call(NOW);
-    let mut called = responder();
+    let mut called = called();
     let step = called.handle(&craft, NOW, &pinned!("scoped-call", &call)).unwrap();
     let carry = pinned!("scoped-carry", &step.send[0]);
     assert!(caller.handle(&host, NOW, &carry).unwrap().scope_due);
@@ -131,4 +137,19 @@ fn what_comes_out_of_turn_ends_the_session() {
     assert!(out_of_turn(session.handle(&host, NOW, &carry)), "a second list");
     let (mut ordinary, _) = Session::initiate(&host, NOW, Opening::default()).unwrap();
     assert!(out_of_turn(ordinary.handle(&host, NOW, &carry)), "an ordinary session was begun");
+}
+
+#[test]
+fn who_is_not_on_scheduled_links_begins_with_a_reconciliation_alone() {
+    let (craft, host, _) = craft_and_host();
+    let (_, hello) = Session::initiate(&host, NOW, Opening::default()).unwrap();
+    let (_, carry) = Session::carry(&craft, NOW);
+    let (_, call) = Session::call(NOW);
+    let refuses = |mut session: Session, frame: &[u8]| {
+        matches!(session.handle(&host, NOW, frame), Err(SyncError::OutOfTurn))
+    };
+    let anybody = || Session::respond(Opening::default());
+    assert!(refuses(anybody(), &carry) && refuses(anybody(), &call) && !refuses(anybody(), &hello));
+    assert!(!refuses(responder(), &carry) && refuses(responder(), &call) && !refuses(responder(), &hello));
+    assert!(refuses(called(), &carry) && !refuses(called(), &call) && refuses(called(), &hello));
 }

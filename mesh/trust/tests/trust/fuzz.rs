@@ -14,6 +14,7 @@ fn everything_reads(world: &World, bytes: &[u8]) {
     let _ = to_dsse_json(bytes);
     let _ = TicketBook::decode(bytes);
     let _ = RollbackGuard::decode(bytes);
+    let _ = RollbackGuard::new().restore(bytes);
     let _ = world.release().check_component(bytes);
     let text = String::from_utf8_lossy(bytes);
     let _ = text.parse::<Ticket>();

@@ -111,7 +111,7 @@ fn a_release_never_goes_back_unless_signed_anew() {
         Release::verify(&bytes, &world.authority, guard, NOW, &Strict)
     };
     let seventh = verify(7, &guard).unwrap();
-    assert!(guard.note(&seventh) && !guard.note(&seventh));
+    assert!(guard.note(&seventh).is_some() && guard.note(&seventh).is_none());
     assert!(verify(7, &guard).is_ok(), "the same release arrives by many paths");
     assert_eq!(
         verify(6, &guard),
@@ -120,11 +120,20 @@ fn a_release_never_goes_back_unless_signed_anew() {
             fault: RollbackError::RolledBack { have: 7, given: 6 }
         })
     );
-    assert!(guard.note(&verify(u64::MAX, &guard).unwrap()));
-    assert!(!guard.note(&seventh), "a late note does not go back either");
+    assert!(guard.note(&verify(u64::MAX, &guard).unwrap()).is_some());
+    assert!(guard.note(&seventh).is_none(), "a late note does not go back either");
     assert!(verify(7, &guard).is_err());
     assert_eq!(guard.highest(&world.publisher.public(), "sea-watch"), Some(u64::MAX));
     assert_eq!(RollbackGuard::decode(&guard.encode()), Ok(guard.clone()));
+    let mut restored = RollbackGuard::new();
+    let first = RollbackGuard::new().note(&seventh).unwrap();
+    let last = guard.entries().next().unwrap();
+    assert_eq!(first.key, last.key, "a later entry takes the place of an earlier one");
+    for value in [&last.value, &first.value] {
+        restored.restore(value).unwrap();
+    }
+    assert_eq!(restored, guard, "an entry that is older than what is known changes nothing");
+    assert!(restored.restore(&last.value[1..]).is_err());
     let other = ReleaseStatement { name: "greeter".into(), sequence: 1, ..world.statement() };
     let other = other.sign(&world.publisher);
     assert!(Release::verify(&other, &world.authority, &guard, NOW, &Strict).is_ok(), "names count apart");

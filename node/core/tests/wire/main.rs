@@ -43,7 +43,7 @@ fn offer() -> Offer {
 fn datagrams_are_as_they_always_were() {
     let answer = |verdict| Answer { id: 7, verdict, free: HAVE, held: 1, load: 2 };
     let every = [
-        ("message-membership", Message::Membership(vec![1, 2, 3].into())),
+        ("message-membership", Message::Membership(&[1, 2, 3])),
         ("message-offer", Message::Offer(offer())),
         ("message-answer-fits", Message::Answer(answer(Verdict::Fits))),
         ("message-answer-label", Message::Answer(answer(Verdict::Label("tier=edge".into())))),
@@ -55,9 +55,9 @@ fn datagrams_are_as_they_always_were() {
         ("message-answer-unknown", Message::Answer(answer(Verdict::Unknown))),
         ("message-answer-release", Message::Answer(answer(Verdict::Release("revoked".into())))),
         ("message-answer-leaving", Message::Answer(answer(Verdict::Leaving))),
-        ("message-record", Message::Record(vec![4, 5, 6].into())),
-        ("message-rumour", Message::Rumour(vec![0, 2, 1, 2, 3, 4, 5, 6].into())),
-        ("message-ask", Message::Ask(vec![0, 2, 1, 2, 3, 4, 5, 6].into())),
+        ("message-record", Message::Record(&[4, 5, 6])),
+        ("message-rumour", Message::Rumour(&[0, 2, 1, 2, 3, 4, 5, 6])),
+        ("message-ask", Message::Ask(&[0, 2, 1, 2, 3, 4, 5, 6])),
     ];
     for (name, message) in every {
         let golden = pinned!(name, &message.encode());
@@ -278,26 +278,53 @@ fn config() -> NodeConfig {
     }
 }
 
-fn own_entry(node: &mut Node) -> Vec<u8> {
+/// What a node writes down first: of itself, and of releases.
+fn first_writes(node: &mut Node) -> (Vec<u8>, Vec<Vec<u8>>) {
     while let Some(output) = node.poll_output() {
-        if let Output::Persist { writes, .. } = output
-            && let Some(Write::PutSelf { value }) =
-                writes.into_iter().find(|w| matches!(w, Write::PutSelf { .. }))
-        {
-            return value;
-        }
+        let Output::Persist { writes, .. } = output else { continue };
+        let own = writes.iter().find_map(|write| match write {
+            Write::PutSelf { value } => Some(value.clone()),
+            _ => None,
+        });
+        let releases = writes.into_iter().filter_map(|write| match write {
+            Write::PutRelease { value, .. } => Some(value),
+            _ => None,
+        });
+        return (own.expect("a node that starts writes down that it did"), releases.collect());
     }
     panic!("a node that starts writes down that it did");
 }
 
+const NOW: Now = Now { mono: Mono(0), wall: Wall(1_800_000_000_000) };
+
 #[test]
 fn what_a_node_writes_down_of_itself_is_as_it_always_was() {
-    let now = Now { mono: Mono(0), wall: Wall(1_800_000_000_000) };
-    let mut node = Node::new(config(), Restored::default(), now).unwrap();
-    let golden = pinned!("own-entry", &own_entry(&mut node));
+    let mut node = Node::new(config(), Restored::default(), NOW).unwrap();
+    let golden = pinned!("own-entry", &first_writes(&mut node).0);
     for own in [golden.clone(), newer(&golden, 0)] {
-        let restored = Restored { records: Vec::new(), own: Some(own) };
-        let mut again = Node::new(config(), restored, now).unwrap();
-        assert_eq!(own_entry(&mut again)[..3], [0xa4, 0x00, 0x02], "the next life has the next generation");
+        let mut again = Node::new(config(), Restored { own: Some(own), ..Restored::default() }, NOW).unwrap();
+        let (own, releases) = first_writes(&mut again);
+        assert_eq!(own[..3], [0xa3, 0x00, 0x02], "the next life has the next generation");
+        assert!(releases.is_empty());
     }
+}
+
+#[test]
+fn a_guard_that_an_earlier_version_wrote_as_a_whole_gets_entries_of_its_own() {
+    let mut entry = Vec::new();
+    minicbor::Encoder::new(&mut entry).array(3).unwrap().bytes(&[7; 32]).unwrap().str("hello").unwrap();
+    minicbor::Encoder::new(&mut entry).u8(9).unwrap();
+    let now = first_writes(&mut Node::new(config(), Restored::default(), NOW).unwrap()).0;
+    let earlier = |guard: &[u8]| {
+        let mut own = now.clone();
+        own[0] += 1;
+        minicbor::Encoder::new(&mut own).u8(3).unwrap().bytes(guard).unwrap();
+        Restored { own: Some(own), ..Restored::default() }
+    };
+    pinned!("own-entry-guarded", earlier(&[0x80]).own.as_deref().unwrap());
+    let guarded = earlier(&[&[0x81][..], &entry].concat());
+    let (own, releases) = first_writes(&mut Node::new(config(), guarded, NOW).unwrap());
+    assert_eq!((own[0], &releases), (0xa3, &vec![pinned!("guarded-release", &entry)]));
+    let moved = Restored { own: Some(own), releases, ..Restored::default() };
+    assert!(first_writes(&mut Node::new(config(), moved, NOW).unwrap()).1.is_empty());
 }

@@ -190,6 +190,7 @@ impl StorageBackend for CutDisk {
 struct Content {
     records: BTreeMap<Vec<u8>, Vec<u8>>,
     own: Option<Vec<u8>>,
+    releases: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
 impl Content {
@@ -204,13 +205,18 @@ impl Content {
                     next.records.remove(key);
                 }
                 Write::PutSelf { value } => next.own = Some(value.clone()),
+                Write::PutRelease { key, value } => {
+                    next.releases.insert(key.clone(), value.clone());
+                }
             }
         }
         next
     }
 
     fn is(&self, restored: &Restored) -> bool {
-        self.own == restored.own && self.records.values().eq(&restored.records)
+        self.own == restored.own
+            && self.records.values().eq(&restored.records)
+            && self.releases.values().eq(&restored.releases)
     }
 }
 
@@ -223,6 +229,7 @@ fn batch(dice: &mut Dice) -> Vec<Write> {
             match dice.below(10) {
                 0 => Write::PutSelf { value: dice.bytes(40) },
                 1 | 2 => Write::DropRecord { key },
+                3 => Write::PutRelease { key, value: dice.bytes(60) },
                 _ => {
                     let most = if dice.below(8) == 0 { 20_000 } else { 600 };
                     let len = 1 + dice.below(most);
