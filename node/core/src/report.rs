@@ -11,6 +11,7 @@ use orbweave_scheduler::candidate::{self, Need, Verdict};
 use orbweave_scheduler::rivals::{Holding, Phase};
 use orbweave_state::membership::MemberState;
 use orbweave_state::record::{Record, RecordKind};
+use orbweave_state::store::Mark;
 use orbweave_trust::{Authority, Release};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +19,13 @@ use std::time::Duration;
 
 /// Slots beyond those that are wanted which a report names: a claim may say any number.
 const SURPLUS_MAX: usize = 1_024;
+
+/// Tells whether a node's records changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreVersion {
+    arrivals: Mark,
+    records: usize,
+}
 
 /// A node as this one sees it.
 #[derive(Debug, Clone)]
@@ -118,6 +126,11 @@ impl Node {
     /// What the corrected wall clock shows when the operating system's shows this.
     pub fn corrected(&self, wall: Wall) -> Wall {
         self.clock.read(wall)
+    }
+
+    /// Another after each change of what it holds.
+    pub fn store_version(&self) -> StoreVersion {
+        StoreVersion { arrivals: self.store.mark(), records: self.store.len() }
     }
 
     /// How many records it holds.

@@ -12,11 +12,13 @@ use super::reader::{node_life, order};
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::io::SyncId;
+use orbweave_core::report::StoreVersion;
 use orbweave_core::{EventKind, Output};
 use orbweave_model::{Hash, Mono, limit, wire};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_state::store::NODE_RECORD_LIFE;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// One session is watched at a time, and the next one so long after it began.
@@ -36,7 +38,12 @@ const HELLO: [u8; 2] = [0x82, 0];
 pub struct Reconciled {
     watched: Option<Session>,
     next_at: Mono,
+    /// What each host knew when it was last looked at: most sessions find nothing new.
+    looked: BTreeMap<usize, (StoreVersion, Knowledge)>,
 }
+
+/// The digests of all records that a host knows.
+type Knowledge = Rc<BTreeSet<Hash>>;
 
 /// A session under way: the one that began it, and the one that answers.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ struct Session {
     number: u64,
     began: Mono,
     /// What each knew when it joined in.
-    knew: [Option<BTreeSet<Hash>>; 2],
+    knew: [Option<Knowledge>; 2],
     closed: [bool; 2],
 }
 
@@ -60,8 +67,13 @@ impl Checker for Reconciled {
                 if bytes.starts_with(&HELLO) {
                     self.begun(cluster, host, *id);
                 }
-                if let Some((session, end)) = self.of(cluster, host, *id) {
-                    session.knew[end].get_or_insert_with(|| known(cluster, host));
+                if let Some((session, end)) = self.of(cluster, host, *id)
+                    && session.knew[end].is_none()
+                {
+                    let known = self.known(cluster, host);
+                    if let Some(session) = &mut self.watched {
+                        session.knew[end] = Some(known);
+                    }
                 }
             }
             Observed::Output(Output::SyncClose { id }) => {
@@ -78,7 +90,7 @@ impl Checker for Reconciled {
             Observed::Settled => {
                 self.watched.take_if(|session| cluster.time.since(session.began) > GIVEN_UP);
                 if let Some(session) = self.watched.take_if(|session| session.closed == [true, true]) {
-                    return session.judge(cluster);
+                    return self.judge(cluster, &session);
                 }
             }
             _ => {}
@@ -113,28 +125,42 @@ impl Reconciled {
     }
 }
 
-impl Session {
-    fn judge(self, cluster: &Cluster) -> Result<(), String> {
-        if self.ends.into_iter().any(|end| cluster.is_controlled(end)) {
+impl Reconciled {
+    fn judge(&mut self, cluster: &Cluster, session: &Session) -> Result<(), String> {
+        if session.ends.into_iter().any(|end| cluster.is_controlled(end)) {
             return Ok(());
         }
+        let now = session.ends.map(|end| self.known(cluster, end));
         for (giver, taker) in [(0, 1), (1, 0)] {
-            let Some(knew) = &self.knew[giver] else { continue };
-            lacks_nothing(cluster, self.ends[giver], self.ends[taker], knew)?;
+            let Some(knew) = &session.knew[giver] else { continue };
+            let ends = (session.ends[giver], session.ends[taker]);
+            lacks_nothing(cluster, ends, knew, (&now[giver], &now[taker]))?;
         }
         Ok(())
+    }
+
+    fn known(&mut self, cluster: &Cluster, i: usize) -> Knowledge {
+        let Some(node) = cluster.hosts[i].up() else { return Knowledge::default() };
+        let version = node.store_version();
+        match self.looked.get(&i) {
+            Some((looked, known)) if *looked == version => known.clone(),
+            _ => {
+                let known = Knowledge::new(node.digests().collect());
+                self.looked.insert(i, (version, known.clone()));
+                known
+            }
+        }
     }
 }
 
 /// Whether one host knows what another knew before, and knows still.
 fn lacks_nothing(
     cluster: &Cluster,
-    giver: usize,
-    taker: usize,
-    before: &BTreeSet<Hash>,
+    (giver, taker): (usize, usize),
+    before: &Knowledge,
+    (still, there): (&Knowledge, &Knowledge),
 ) -> Result<(), String> {
-    let (still, there) = (known(cluster, giver), known(cluster, taker));
-    if before.iter().all(|digest| there.contains(digest) || !still.contains(digest)) {
+    if before == there || before.iter().all(|digest| there.contains(digest) || !still.contains(digest)) {
         return Ok(());
     }
     let disk = &cluster.hosts[giver].disk;
@@ -147,10 +173,6 @@ fn lacks_nothing(
         }
     }
     Ok(())
-}
-
-fn known(cluster: &Cluster, i: usize) -> BTreeSet<Hash> {
-    cluster.hosts[i].up().into_iter().flat_map(|node| node.digests()).collect()
 }
 
 /// Whether a host would take a record in: nothing is newer there, and nothing bars it.

@@ -208,6 +208,10 @@ impl Membership {
             .collect();
         for node in doubtful {
             self.judge(node);
+            if self.rejudge {
+                // Each death changes who watches whom: doubt is weighed anew before the next.
+                return;
+            }
         }
     }
 
