@@ -1,10 +1,13 @@
 //! Schedules as TOML.
 
-use super::{Action, Hosts, Schedule};
+use super::{Action, Hosts, Schedule, TIME_MAX_S};
+use orbweave_model::limit;
 use std::collections::BTreeSet;
 
 /// Hosts of one schedule, at most.
 const HOSTS_MAX: u64 = 65_535;
+/// How fast or slow a host's clocks may run.
+const DRIFT_PPM_MAX: u32 = 100_000;
 
 /// Why a scenario file cannot be used. Nothing was run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,8 +48,23 @@ impl Schedule {
         if total == 0 || total > HOSTS_MAX {
             return wrong(0, "[[hosts]]", "hosts.count", format!("{total} hosts; 1 to {HOSTS_MAX} may be"));
         }
+        if self.faults_s > TIME_MAX_S {
+            return wrong(0, "faults-s", "faults-s", format!("{} s; at most {TIME_MAX_S}", self.faults_s));
+        }
+        if let Some(ppm) = self.links.loss_ppm.filter(|ppm| *ppm > 1_000_000) {
+            return wrong(0, "loss-ppm", "links.loss-ppm", format!("{ppm} of a million"));
+        }
         let mut names = BTreeSet::new();
         for (nth, group) in self.hosts.iter().enumerate() {
+            if let Some(Err(error)) =
+                group.names().first().map(|name| name.parse::<orbweave_model::WorkloadName>())
+            {
+                return wrong(nth, "[[hosts]]", "hosts.name", error.to_string());
+            }
+            if group.drift_ppm.unsigned_abs() > DRIFT_PPM_MAX {
+                let why = format!("{} millionths; at most {DRIFT_PPM_MAX}", group.drift_ppm);
+                return wrong(nth, "[[hosts]]", "hosts.drift-ppm", why);
+            }
             if let Some(twice) = group.names().into_iter().find(|name| !names.insert(name.clone())) {
                 return wrong(nth, "[[hosts]]", "hosts.name", format!("there are two hosts called {twice}"));
             }
@@ -60,9 +78,19 @@ impl Schedule {
             Some(unknown) => Err(format!("there is no host {unknown:?}")),
             None => sound(action),
         };
+        let late = |at_ms: u64| at_ms > TIME_MAX_S * 1_000;
+        let too_late = || format!("later than {TIME_MAX_S} s");
         for (nth, event) in self.events.iter().enumerate() {
+            if late(event.at_ms) {
+                return wrong(nth, "[[event]]", "event.at-ms", too_late());
+            }
             if let Err(why) = fits(&event.action) {
                 return wrong(nth, "[[event]]", "event.do", why);
+            }
+        }
+        for (nth, expect) in self.expectations.iter().enumerate() {
+            if expect.at_ms.is_some_and(late) {
+                return wrong(nth, "[[expect]]", "expect.at-ms", too_late());
             }
         }
         for (nth, repeat) in std::mem::take(&mut self.repeats).iter().enumerate() {
@@ -71,6 +99,9 @@ impl Schedule {
                 Ok(events)
             });
             match events {
+                Ok(events) if events.iter().any(|event| late(event.at_ms)) => {
+                    return wrong(nth, "[[repeat]]", "repeat.every-ms", too_late());
+                }
                 Ok(events) => self.events.extend(events),
                 Err(why) => return wrong(nth, "[[repeat]]", "repeat.do", why),
             }
@@ -102,6 +133,9 @@ fn sound(action: &Action) -> Result<(), String> {
         Action::Deploy(deploy) => {
             deploy.workload.parse::<orbweave_model::WorkloadName>().map_err(|e| e.to_string())?;
             deploy.requires.parse::<orbweave_model::Selector>().map_err(|e| e.to_string())?;
+            if deploy.replicas > limit::REPLICAS_MAX {
+                return Err(format!("{} replicas; at most {}", deploy.replicas, limit::REPLICAS_MAX));
+            }
             if deploy.release == 0 {
                 return Err("a release's sequence number begins with 1".into());
             }

@@ -33,6 +33,9 @@ pub use repeat::Repeat;
 
 use serde::{Deserialize, Serialize};
 
+/// The longest virtual time of a run, in seconds: a year.
+pub const TIME_MAX_S: u64 = 365 * 24 * 3_600;
+
 /// A run as plain data; see the [module](self).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

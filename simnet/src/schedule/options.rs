@@ -1,6 +1,6 @@
 //! Every knob of what is drawn, in one place.
 
-use super::Kind;
+use super::{Kind, TIME_MAX_S};
 use serde::{Deserialize, Serialize};
 
 /// What a [`Schedule`](super::Schedule) is drawn from. A weight says how often a kind is
@@ -164,6 +164,50 @@ impl Default for FaultOptions {
 }
 
 impl FaultOptions {
+    /// Whether these can be drawn from; if not, what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        let million = |of: u32| u64::from(of);
+        let ranges = [
+            ("every-ms", (self.every_ms.0, self.every_ms.1)),
+            ("lasts-ms", self.lasts_ms),
+            ("slow-disk-ms", self.slow_disk_ms),
+            ("reorder-ms", self.reorder_ms),
+            ("component-bytes", self.component_bytes),
+            ("sites", (u64::from(self.sites.0), u64::from(self.sites.1))),
+            ("loss-ppm", (million(self.loss_ppm.0), million(self.loss_ppm.1))),
+            ("duplicate-ppm", (million(self.duplicate_ppm.0), million(self.duplicate_ppm.1))),
+            ("reorder-ppm", (million(self.reorder_ppm.0), million(self.reorder_ppm.1))),
+        ];
+        if let Some((name, (least, most))) = ranges.into_iter().find(|(_, (least, most))| least > most) {
+            return Err(format!("{name}: from {least} to {most} there is nothing"));
+        }
+        let parts = [
+            ("kind-on-ppm", self.kind_on_ppm),
+            ("tight-ppm", self.tight_ppm),
+            ("loss-ppm", self.loss_ppm.1),
+            ("duplicate-ppm", self.duplicate_ppm.1),
+            ("reorder-ppm", self.reorder_ppm.1),
+        ];
+        if let Some((name, ppm)) = parts.into_iter().find(|(_, ppm)| *ppm > 1_000_000) {
+            return Err(format!("{name}: {ppm} of a million"));
+        }
+        let least = [
+            ("every-ms", self.every_ms.0),
+            ("change-every-ms", self.change_every_ms),
+            ("faults-s", self.faults_s),
+            ("sites", u64::from(self.sites.0)),
+        ];
+        if let Some((name, _)) = least.into_iter().find(|(_, least)| *least == 0) {
+            return Err(format!("{name}: 0 is too little"));
+        }
+        if self.faults_s > TIME_MAX_S || self.quiet_s >= self.faults_s {
+            return Err(format!(
+                "faults-s: at most {TIME_MAX_S}, and more than quiet-s, after which faults begin"
+            ));
+        }
+        Ok(())
+    }
+
     /// How often a kind is drawn beside the others.
     pub fn weight(&self, kind: Kind) -> u32 {
         match kind {

@@ -3,6 +3,9 @@
 //! The library decides; this program has the clock, the files, the threads (one run a
 //! thread) and the terminal.
 
+#[macro_use]
+mod print;
+
 mod one;
 mod plants;
 mod plot;
@@ -14,6 +17,7 @@ mod threads;
 mod wall;
 
 use clap::{Args, Parser, Subcommand};
+use orbweave_simnet::schedule::TIME_MAX_S;
 use orbweave_simnet::{FaultOptions, RunOptions, Schedule};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,7 +63,7 @@ struct RunArguments {
     #[arg(long, value_parser = read::seeds, conflicts_with_all = ["seed", "trace"])]
     seeds: Option<std::ops::Range<u64>>,
     /// Of several seeds, runs at once; as many as there are processors if nothing is said
-    #[arg(long, requires = "seeds")]
+    #[arg(long, requires = "seeds", value_parser = read::jobs)]
     jobs: Option<usize>,
     #[command(flatten)]
     output: Output,
@@ -101,7 +105,7 @@ struct SwarmArguments {
     #[arg(long, value_parser = read::seeds)]
     seeds: std::ops::Range<u64>,
     /// Runs at once; as many as there are processors if nothing is said
-    #[arg(long)]
+    #[arg(long, value_parser = read::jobs)]
     jobs: Option<usize>,
     /// End with one line of JSON
     #[arg(long)]
@@ -125,11 +129,11 @@ struct SeedArguments {
 #[derive(Args)]
 struct Drawn {
     /// Nodes of each run
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     nodes: u32,
-    /// Seconds of faults
-    #[arg(long, default_value_t = 600)]
-    faults_s: u64,
+    /// Seconds of faults; 600, or what the options say
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=TIME_MAX_S))]
+    faults_s: Option<u64>,
     /// A file of fault options in TOML, in the place of the usual ones
     #[arg(long, value_name = "FILE")]
     options: Option<PathBuf>,
@@ -137,10 +141,8 @@ struct Drawn {
 
 impl Drawn {
     fn options(&self) -> Result<RunOptions, String> {
-        let faults = match &self.options {
-            Some(path) => read::options(path)?,
-            None => FaultOptions { faults_s: self.faults_s, ..FaultOptions::default() },
-        };
+        let mut faults = self.options.as_deref().map_or(Ok(FaultOptions::default()), read::options)?;
+        faults.faults_s = self.faults_s.unwrap_or(faults.faults_s);
         Ok(RunOptions { nodes: self.nodes, faults })
     }
 }
@@ -162,7 +164,7 @@ fn main() -> ExitCode {
             })
         }),
         Command::Draw(a) => a.drawn.options().map(|options| {
-            print!("{}", Schedule::draw(a.seed, options.nodes, &options.faults).to_toml());
+            println!("{}", Schedule::draw(a.seed, options.nodes, &options.faults).to_toml().trim_end());
             true
         }),
         Command::Shrink(a) => a.drawn.options().and_then(|options| shrinking::run(a.seed, &options)),

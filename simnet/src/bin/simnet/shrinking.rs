@@ -8,7 +8,7 @@ pub fn run(seed: u64, options: &RunOptions) -> Result<bool, String> {
     let mut schedule = Schedule::draw(seed, options.nodes, &options.faults);
     let first = Run::of(schedule.clone(), seed).execute();
     let Some(failure) = first.failure().map(str::to_owned) else {
-        println!("# seed {seed} does not fail");
+        eprintln!("seed {seed} does not fail: there is nothing to shrink");
         return Ok(true);
     };
     // What came after the first violation did not cause it.
