@@ -95,7 +95,7 @@ impl Clock {
         let mut all: Vec<i64> = self.ahead_ms.values().map(|(ahead, _)| *ahead).collect();
         // A clock that is surely wrong takes any peer's word; another compares three.
         if self.lost || all.len() >= PEERS_MIN {
-            if all.len() % 2 == 0 && !self.lost {
+            if all.len().is_multiple_of(2) && !self.lost {
                 all.push(0);
             }
             all.sort_unstable();
