@@ -7,7 +7,7 @@ use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::message::{Load, Message};
 use crate::node::Node;
-use crate::records::Way;
+use crate::records::{Way, in_a_datagram};
 use orbweave_model::{Mono, NodeId, Wall, limit, wire};
 use orbweave_state::membership::{self, DownCause};
 use orbweave_state::record::{RecordId, RecordKind};
@@ -96,10 +96,8 @@ impl Node {
     pub(crate) fn introduce_to(&mut self, peer: NodeId) {
         let own = RecordId { kind: RecordKind::NODE, key: self.me.to_string(), author: self.me.into() };
         if let Some(record) = self.store.get(&own) {
-            let bytes = Message::Record(record.bytes()).encode();
-            if bytes.len() <= limit::DATAGRAM_BYTES_MAX {
-                self.outputs.push_back(Output::Datagram { to: peer, bytes });
-            }
+            let message = in_a_datagram(record).map(|bytes| Output::Datagram { to: peer, bytes });
+            self.outputs.extend(message);
         }
     }
 
@@ -251,7 +249,8 @@ impl Node {
 
     pub(crate) fn on_datagram(&mut self, from: NodeId, bytes: &[u8]) {
         let Ok(message) = Message::decode(bytes) else { return };
-        // Nine of ten are this, and it knows by itself who is a stranger.
+        // Nine of ten are this. The link vouches for who sent it, and membership refuses
+        // whoever was evicted.
         if let Message::Membership(bytes) = message {
             if !self.is_carried() && !self.fleet.has(from) {
                 // A peer that sends nonsense harms nobody but itself.

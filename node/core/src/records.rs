@@ -78,7 +78,7 @@ pub(crate) fn restore(
 }
 
 /// A message with a record that its reader should not wait for, if it is short enough.
-fn in_a_datagram(record: &Record) -> Option<Vec<u8>> {
+pub(crate) fn in_a_datagram(record: &Record) -> Option<Vec<u8>> {
     let bytes = Message::Record(record.bytes()).encode();
     (bytes.len() <= limit::DATAGRAM_BYTES_MAX).then_some(bytes)
 }

@@ -166,7 +166,6 @@ impl Default for FaultOptions {
 impl FaultOptions {
     /// Whether these can be drawn from; if not, what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        let million = |of: u32| u64::from(of);
         let ranges = [
             ("every-ms", (self.every_ms.0, self.every_ms.1)),
             ("lasts-ms", self.lasts_ms),
@@ -174,9 +173,9 @@ impl FaultOptions {
             ("reorder-ms", self.reorder_ms),
             ("component-bytes", self.component_bytes),
             ("sites", (u64::from(self.sites.0), u64::from(self.sites.1))),
-            ("loss-ppm", (million(self.loss_ppm.0), million(self.loss_ppm.1))),
-            ("duplicate-ppm", (million(self.duplicate_ppm.0), million(self.duplicate_ppm.1))),
-            ("reorder-ppm", (million(self.reorder_ppm.0), million(self.reorder_ppm.1))),
+            ("loss-ppm", (u64::from(self.loss_ppm.0), u64::from(self.loss_ppm.1))),
+            ("duplicate-ppm", (u64::from(self.duplicate_ppm.0), u64::from(self.duplicate_ppm.1))),
+            ("reorder-ppm", (u64::from(self.reorder_ppm.0), u64::from(self.reorder_ppm.1))),
         ];
         if let Some((name, (least, most))) = ranges.into_iter().find(|(_, (least, most))| least > most) {
             return Err(format!("{name}: from {least} to {most} there is nothing"));
