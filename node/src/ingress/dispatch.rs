@@ -131,8 +131,7 @@ pub async fn repeatable<M: Mesh>(
                 }
             }
             () = sleep_until(deadline) => {
-                round.avoid_the_hung();
-                return Err(round.gave_up(CallFailure::DeadlineExceeded(allowed)));
+                return Err(round.out_of_time(allowed));
             }
             () = sleep_until(hedge_at), if !hedged && round.has_healthy() => {
                 hedged = true;
@@ -311,6 +310,16 @@ impl<'m, M: Mesh> Round<'m, M> {
         for flight in self.flights.iter().filter(|f| f.begun.elapsed() >= patience) {
             traffic.avoid(flight.replica.node, HUNG_AVOIDED);
         }
+    }
+
+    /// The time is over: for want of an answer, or, with nobody left who was asked, for
+    /// want of a replica.
+    fn out_of_time(&self, allowed: Duration) -> GaveUp {
+        if self.flights.is_empty() {
+            return self.gave_up(self.last.clone());
+        }
+        self.avoid_the_hung();
+        self.gave_up(CallFailure::DeadlineExceeded(allowed))
     }
 
     fn gave_up(&self, failure: CallFailure) -> GaveUp {

@@ -134,6 +134,23 @@ async fn a_repeatable_request_waits_for_the_replacement_of_the_only_replica() {
 }
 
 #[tokio::test]
+async fn where_no_replacement_comes_in_time_the_answer_is_what_became_of_the_last_replica() {
+    let from = world(true, &[Manner::CutsOff]);
+    let begun = Instant::now();
+    let asking = tokio::spawn({
+        let from = from.clone();
+        async move { ask(&from).await }
+    });
+    until(|| from.world.cut_off() == 1).await;
+    from.world.route(true, &[]);
+    let response = asking.await.unwrap();
+    assert!(begun.elapsed() >= DEADLINE, "it rested for a replacement: {:?}", begun.elapsed());
+    assert_eq!(response.status(), StatusCode::BAD_GATEWAY, "{}", response.body());
+    assert_eq!(header(&response, ERROR_HEADER), "indeterminate");
+    assert_eq!(header(&response, ATTEMPTS_HEADER), "1");
+}
+
+#[tokio::test]
 async fn a_request_that_may_have_had_effects_is_not_repeated() {
     let from = world(false, &[Manner::Traps, Manner::Traps]);
     let response = ask(&from).await;
