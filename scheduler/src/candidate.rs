@@ -1,16 +1,21 @@
 //! Where a slot could go: each candidate is judged, then scored by small terms
 //! of which each explains itself.
 
-use crate::rank::affinity;
-use minicbor::{Decode, Encode};
+use crate::policy::{OVER_NODES, Policy};
+use crate::rank::SlotKey;
+use crate::term::{self, Share};
+use crate::verdict::Verdict;
 use orbweave_model::{Labels, NodeId, Resources, Selector};
 use rand::{Rng, RngExt};
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Candidates that a placer scores at most, drawn at random from those that fit:
 /// with sixteen the best of them is among the best tenth of all with 81 %.
 pub const SCORED_MAX: usize = 16;
+
+/// The round trip to what cannot be reached.
+pub const NO_WAY: u32 = u32::MAX;
 
 /// What a slot asks of its place.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +28,14 @@ pub struct Need<'a> {
     pub requires: &'a Selector,
     /// What one replica takes.
     pub resources: Resources,
+    /// Wishes and rules beyond these.
+    pub policy: &'a Policy,
+    /// Interfaces that the component asks of its host.
+    pub imports: &'a [String],
 }
 
 /// What the placer knows of one node; it may be stale.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Candidate<'a> {
     /// The node.
     pub node: NodeId,
@@ -42,175 +51,122 @@ pub struct Candidate<'a> {
     pub load: u32,
     /// Round-trip time to it, where measured.
     pub rtt_us: Option<u32>,
-    /// It refused or failed this workload a moment ago.
-    pub avoid: bool,
+    /// Round-trip times from it to what the policy wants to be near, in that order, where
+    /// known, and [`NO_WAY`] where it is known that there is no way.
+    pub near_us: Vec<Option<u32>>,
+    /// Interfaces that it grants no guest.
+    pub denies: &'a [String],
+    /// A workload that it holds and that must not share a node with this one.
+    pub conflict: Option<&'a str>,
+    /// Why else it is passed over: it refused or failed this workload a moment ago, say.
+    pub hindrance: Option<Verdict>,
 }
 
-/// Whether a node can take a slot, and why not.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Verdict {
-    /// It can.
-    #[n(0)]
-    Fits,
-    /// A condition over its labels does not hold.
-    #[n(1)]
-    Label(#[n(0)] String),
-    /// Not enough processor time, in thousandths of a core.
-    #[n(2)]
-    Cpu(#[n(0)] u32, #[n(1)] u32),
-    /// Not enough memory, in bytes.
-    #[n(3)]
-    Memory(#[n(0)] u64, #[n(1)] u64),
-    /// No instance left.
-    #[n(4)]
-    Instances,
-    /// The workload failed there and backs off.
-    #[n(5)]
-    BackingOff,
-    /// The node holds more of this workload than the placer knew: its view is stale.
-    #[n(6)]
-    StaleView,
-    /// The node does not know this generation of the workload yet.
-    #[n(7)]
-    Unknown,
-    /// The release does not pass the node's own verification.
-    #[n(8)]
-    Release(#[n(0)] String),
-    /// The node leaves or drains.
-    #[n(9)]
-    Leaving,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Verdict::Fits => f.write_str("fits"),
-            Verdict::Label(term) => write!(f, "its labels do not satisfy `{term}`"),
-            Verdict::Cpu(need, free) => write!(f, "needs {need}m of cpu, {free}m are free"),
-            Verdict::Memory(need, free) => {
-                write!(f, "needs {} MiB of memory, {} MiB are free", need >> 20, free >> 20)
-            }
-            Verdict::Instances => f.write_str("has no instance left"),
-            Verdict::BackingOff => f.write_str("backs off after a failure of this workload"),
-            Verdict::StaleView => f.write_str("holds more of this workload than the placer knew"),
-            Verdict::Unknown => f.write_str("does not know this generation yet"),
-            Verdict::Release(why) => write!(f, "refuses the release: {why}"),
-            Verdict::Leaving => f.write_str("is leaving"),
-        }
-    }
-}
-
-/// Whether this candidate can take one slot of this need.
-pub fn judge(need: &Need, candidate: &Candidate) -> Verdict {
-    if let Some(term) = need.requires.first_unmet(candidate.labels) {
-        return Verdict::Label(term);
-    }
-    let (want, free) = (&need.resources, &candidate.free);
-    if want.cpu_milli > free.cpu_milli {
-        Verdict::Cpu(want.cpu_milli, free.cpu_milli)
-    } else if want.memory_bytes > free.memory_bytes {
-        Verdict::Memory(want.memory_bytes, free.memory_bytes)
-    } else if want.instances > free.instances {
-        Verdict::Instances
-    } else if candidate.avoid {
-        Verdict::BackingOff
-    } else {
-        Verdict::Fits
-    }
-}
-
-/// One reason for or against a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Term {
-    /// What it weighs.
-    pub name: &'static str,
-    /// Its share of the score.
-    pub value: i64,
-}
-
-/// The terms of a candidate's score; their sum is the score. Higher is better.
-pub fn terms(candidate: &Candidate) -> [Term; 4] {
-    [
-        // Replicas of one workload apart from one another come before all else.
-        Term { name: "spread", value: -1_000_000 * i64::from(candidate.held) },
-        Term { name: "load", value: -1_000 * i64::from(candidate.load) },
-        // A place that need not fetch and compile starts at once.
-        Term { name: "ready", value: if candidate.ready { 950 } else { 0 } },
-        Term { name: "distance", value: -i64::from(candidate.rtt_us.unwrap_or(500_000) / 1_000).min(900) },
-    ]
-}
-
-/// The sum of the terms.
-pub fn score(candidate: &Candidate) -> i64 {
-    terms(candidate).iter().map(|t| t.value).sum()
-}
-
-/// The places for a slot, the best first: of those that fit, at most
-/// [`SCORED_MAX`] drawn by `rng` are scored; ties go by rendezvous.
-pub fn choose<'a>(need: &Need, candidates: &[Candidate<'a>], rng: &mut impl Rng) -> Vec<(NodeId, i64)> {
-    let mut fitting: Vec<&Candidate<'a>> =
-        candidates.iter().filter(|c| judge(need, c) == Verdict::Fits).collect();
-    for i in 0..fitting.len().min(SCORED_MAX) {
-        let j = rng.random_range(i..fitting.len());
-        fitting.swap(i, j);
-    }
-    fitting.truncate(SCORED_MAX);
-    let mut scored: Vec<_> =
-        fitting.into_iter().map(|c| (score(c), affinity(need.workload, need.slot, c.node), c.node)).collect();
-    scored.sort_unstable_by(|a, b| b.cmp(a));
-    scored.into_iter().map(|(score, _, node)| (node, score)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
-
-    const MIB: u64 = 1 << 20;
-
-    fn candidate(labels: &Labels, node: u8, held: u32) -> Candidate<'_> {
-        Candidate {
-            node: NodeId([node; 32]),
+impl<'a> Candidate<'a> {
+    /// A node with these labels and this much free, of which nothing else is known.
+    pub fn new(node: NodeId, labels: &'a Labels, free: Resources) -> Self {
+        Self {
+            node,
             ready: false,
             labels,
-            free: Resources { cpu_milli: 1_000, memory_bytes: 512 * MIB, instances: 10 },
-            held,
+            free,
+            held: 0,
             load: 0,
-            rtt_us: Some(1_000),
-            avoid: false,
+            rtt_us: None,
+            near_us: Vec::new(),
+            denies: &[],
+            conflict: None,
+            hindrance: None,
         }
     }
 
-    #[test]
-    fn each_shortage_has_its_own_verdict() {
-        let labels: Labels = ["tier=edge".parse().unwrap()].into_iter().collect();
-        let requires: Selector = "tier=edge".parse().unwrap();
-        let resources = Resources { cpu_milli: 100, memory_bytes: 64 * MIB, instances: 1 };
-        let need = Need { workload: "w", slot: 0, requires: &requires, resources };
-        let fine = candidate(&labels, 1, 0);
-        assert_eq!(judge(&need, &fine), Verdict::Fits);
-        let cloud: Selector = "tier=cloud".parse().unwrap();
-        assert_eq!(judge(&Need { requires: &cloud, ..need }, &fine), Verdict::Label("tier=cloud".into()));
-        let big = |r| Need { resources: r, ..need };
-        assert!(matches!(judge(&big(Resources { cpu_milli: 2_000, ..resources }), &fine), Verdict::Cpu(..)));
-        let hungry = Resources { memory_bytes: 1024 * MIB, ..resources };
-        assert!(matches!(judge(&big(hungry), &fine), Verdict::Memory(..)));
-        assert_eq!(judge(&big(Resources { instances: 11, ..resources }), &fine), Verdict::Instances);
-        assert_eq!(judge(&need, &Candidate { avoid: true, ..fine }), Verdict::BackingOff);
+    /// Its value of a label over which replicas are spread.
+    pub(crate) fn domain(&self, over: &str) -> Option<Cow<'a, str>> {
+        if over == OVER_NODES {
+            return Some(self.node.to_string().into());
+        }
+        self.labels.get(over).map(Cow::Borrowed)
+    }
+}
+
+/// How many replicas each value of one label has.
+#[derive(Debug)]
+pub(crate) struct Domains<'a> {
+    /// Its values among nodes that satisfy the conditions, with the replicas there.
+    replicas: BTreeMap<Cow<'a, str>, u32>,
+    fewest: u32,
+}
+
+impl Domains<'_> {
+    /// The replicas at a value.
+    pub fn at(&self, value: &str) -> u32 {
+        self.replicas.get(value).copied().unwrap_or(0)
     }
 
-    #[test]
-    fn a_node_without_a_replica_comes_before_one_with() {
-        let labels = Labels::default();
-        let requires = Selector::default();
-        let need = Need { workload: "w", slot: 1, requires: &requires, resources: Resources::default() };
-        let candidates = [candidate(&labels, 1, 1), candidate(&labels, 2, 0), candidate(&labels, 3, 2)];
-        let order: Vec<_> = choose(&need, &candidates, &mut ChaCha8Rng::from_seed([3; 32]))
-            .into_iter()
-            .map(|c| c.0.0[0])
-            .collect();
-        assert_eq!(order, [2, 1, 3]);
+    /// The replicas at the value that has fewest.
+    pub fn fewest(&self) -> u32 {
+        self.fewest
+    }
+}
+
+/// One choice: a slot, and all nodes that could take it.
+#[derive(Debug)]
+pub struct Choice<'a> {
+    pub(crate) need: Need<'a>,
+    candidates: &'a [Candidate<'a>],
+    /// For each label of the policy's `spread`.
+    pub(crate) domains: Vec<Domains<'a>>,
+}
+
+impl<'a> Choice<'a> {
+    /// Among these candidates. Where replicas are is taken from what they hold, so that
+    /// nodes which cannot take the slot belong among them too.
+    pub fn new(need: Need<'a>, candidates: &'a [Candidate<'a>]) -> Self {
+        let domains = need.policy.spread.iter().map(|spread| {
+            let mut replicas = BTreeMap::<Cow<'a, str>, u32>::new();
+            for candidate in candidates.iter().filter(|c| c.held > 0 || need.requires.matches(c.labels)) {
+                if let Some(value) = candidate.domain(&spread.over) {
+                    let at = replicas.entry(value).or_default();
+                    *at = at.saturating_add(candidate.held);
+                }
+            }
+            let fewest = replicas.values().min().copied().unwrap_or(0);
+            Domains { replicas, fewest }
+        });
+        Self { need, candidates, domains: domains.collect() }
+    }
+
+    /// Whether this candidate can take the slot, and if not, the first reason.
+    pub fn judge(&self, candidate: &Candidate<'a>) -> Verdict {
+        let verdicts = term::ALL.iter().map(|term| (term.judge)(self, candidate));
+        verdicts.into_iter().find(|verdict| *verdict != Verdict::Fits).unwrap_or(Verdict::Fits)
+    }
+
+    /// What counts for and against a candidate; the sum is its score.
+    pub fn shares(&self, candidate: &Candidate<'a>) -> Vec<Share> {
+        let share = |term: &term::Term| Share { name: term.name, value: (term.weigh)(self, candidate) };
+        term::ALL.iter().map(share).filter(|share| share.value != 0).collect()
+    }
+
+    /// The sum of the terms. Higher is better.
+    pub fn score(&self, candidate: &Candidate<'a>) -> i64 {
+        term::ALL.iter().map(|term| (term.weigh)(self, candidate)).fold(0, i64::saturating_add)
+    }
+
+    /// The places for the slot, the best first: of those that fit, at most [`SCORED_MAX`]
+    /// drawn by `rng` are scored; ties go by rendezvous.
+    pub fn best(&self, rng: &mut impl Rng) -> Vec<(NodeId, i64)> {
+        let mut fitting: Vec<&Candidate<'a>> =
+            self.candidates.iter().filter(|c| self.judge(c) == Verdict::Fits).collect();
+        for i in 0..fitting.len().min(SCORED_MAX) {
+            let j = rng.random_range(i..fitting.len());
+            fitting.swap(i, j);
+        }
+        fitting.truncate(SCORED_MAX);
+        let key = SlotKey::new(self.need.workload, self.need.slot);
+        let mut scored: Vec<_> =
+            fitting.into_iter().map(|c| (self.score(c), key.weight(c.node), c.node)).collect();
+        scored.sort_unstable_by(|a, b| b.cmp(a));
+        scored.into_iter().map(|(score, _, node)| (node, score)).collect()
     }
 }

@@ -15,5 +15,8 @@
 
 pub mod balance;
 pub mod candidate;
+pub mod policy;
 pub mod rank;
 pub mod rivals;
+pub mod term;
+pub mod verdict;

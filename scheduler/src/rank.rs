@@ -34,9 +34,20 @@ pub fn is_placer(
     before.take(n).count() < n
 }
 
-/// A number of this slot and node that every node computes alike; breaks ties between equals.
-pub fn affinity(workload: &str, slot: u32, node: NodeId) -> u64 {
-    weight(slot_key(workload, slot), node)
+/// A slot's own numbers, which every node computes alike.
+#[derive(Debug, Clone, Copy)]
+pub struct SlotKey(u64);
+
+impl SlotKey {
+    /// The key of a slot.
+    pub fn new(workload: &str, slot: u32) -> Self {
+        Self(slot_key(workload, slot))
+    }
+
+    /// A number of this slot and a node; breaks ties between equals.
+    pub fn weight(self, node: NodeId) -> u64 {
+        weight(self.0, node)
+    }
 }
 
 fn slot_key(workload: &str, slot: u32) -> u64 {

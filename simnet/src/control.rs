@@ -52,6 +52,7 @@ impl Cluster {
             labels: host.options.labels.clone(),
             capacity: host.options.capacity,
             addresses: vec![address],
+            denies: Vec::new(),
             plan: host.options.plan.clone(),
             version: "0.0.0".into(),
             speaks: if host.options.previous_version { WireVersion::Previous } else { WireVersion::Current },

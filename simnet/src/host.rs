@@ -41,7 +41,8 @@ pub struct HostOptions {
 
 impl Default for HostOptions {
     fn default() -> Self {
-        let capacity = Resources { cpu_milli: 8_000, memory_bytes: 8 << 30, instances: 64 };
+        let capacity =
+            Resources { cpu_milli: 8_000, memory_bytes: 8 << 30, instances: 64, accelerator_milli: 0 };
         Self {
             name: None,
             labels: Labels::default(),

@@ -126,7 +126,7 @@ impl World {
             deleted: false,
             release: self.release(name, 1, BEGIN - DAY, BEGIN + DAY * 30),
             replicas,
-            need: Resources { cpu_milli: 100, memory_bytes: 16 << 20, instances: 1 },
+            need: Resources { cpu_milli: 100, memory_bytes: 16 << 20, instances: 1, accelerator_milli: 0 },
             call_time_ms: 10_000,
             concurrency: 8,
             ..WorkloadSpec::deletion(1)

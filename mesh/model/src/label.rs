@@ -138,6 +138,22 @@ impl Term {
     }
 }
 
+impl Term {
+    /// Whether no node meets both, seen from this side.
+    fn excludes(&self, other: &Term) -> bool {
+        match (self, other) {
+            (Term::Absent(a), Term::Exists(b) | Term::In(b, _)) => a == b,
+            (Term::In(a, values), Term::In(b, others)) => {
+                a == b && !values.iter().any(|v| others.contains(v))
+            }
+            (Term::In(a, values), Term::NotIn(b, others)) => {
+                a == b && values.iter().all(|v| others.contains(v))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Selector {
     /// Whether every condition holds.
     pub fn matches(&self, labels: &Labels) -> bool {
@@ -147,6 +163,16 @@ impl Selector {
     /// The first condition that does not hold, as text.
     pub fn first_unmet(&self, labels: &Labels) -> Option<String> {
         self.terms.iter().find(|t| !t.holds(labels)).map(ToString::to_string)
+    }
+
+    /// Two conditions that no node could meet together, as text.
+    pub fn contradiction(&self) -> Option<(String, String)> {
+        let pairs =
+            self.terms.iter().enumerate().flat_map(|(i, a)| self.terms[i + 1..].iter().map(move |b| (a, b)));
+        pairs
+            .into_iter()
+            .find(|(a, b)| a.excludes(b) || b.excludes(a))
+            .map(|(a, b)| (a.to_string(), b.to_string()))
     }
 
     /// Whether there is no condition.

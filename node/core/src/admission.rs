@@ -1,17 +1,20 @@
 //! This node as a candidate: it admits or refuses what it is offered, by its own true
 //! figures.
 
+use crate::choosing::per_replica;
 use crate::claim::EPOCH_MAX;
 use crate::holding::Held;
 use crate::io::Output;
 use crate::message::{Answer, Load, Message, Offer};
 use crate::node::Node;
-use crate::placing::per_replica;
+use crate::placing::UnderWay;
 use crate::records::Promise;
+use crate::workload::WorkloadSpec;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{NodeId, Resources, WorkloadName};
-use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
+use orbweave_scheduler::candidate::{Candidate, Choice};
 use orbweave_scheduler::rivals::Phase;
+use orbweave_scheduler::verdict::Verdict;
 use orbweave_state::membership::MemberState;
 
 /// How far above this node's own view an offer may put the epoch.
@@ -84,23 +87,25 @@ impl Node {
             }
             Ok(_) => {}
         }
-        let need = Need {
-            workload: name.as_str(),
-            slot: offer.slot,
-            requires: &desired.spec.requires,
-            resources: per_replica(&desired.spec.need),
-        };
-        let me = Candidate {
-            node: self.me,
-            ready: false,
-            labels: &self.info.labels,
-            free: self.load_now().free,
-            held: 0,
-            load: 0,
-            rtt_us: Some(0),
-            avoid: self.is_backing_off(name),
-        };
-        candidate::judge(&need, &me)
+        // Where replicas may not be together, what this node knows of the others counts too.
+        let spec = &desired.spec;
+        let mut candidates =
+            if spec.policy().looks_around() { self.neighbours(name, spec) } else { Vec::new() };
+        let targets = self.targets(spec);
+        candidates.push(Candidate {
+            near_us: targets.iter().map(|near| self.round_trip(self.me, near)).collect(),
+            conflict: self.conflict(self.me, name, spec),
+            ..self.myself(name)
+        });
+        let choice = Choice::new(desired.need(name, offer.slot), &candidates);
+        candidates.last().map_or(Verdict::Unknown, |me| choice.judge(me))
+    }
+
+    /// The other nodes that are alive, with what they hold of a workload.
+    fn neighbours(&self, name: &WorkloadName, spec: &WorkloadSpec) -> Vec<Candidate<'_>> {
+        let mut others = self.who_could_take(spec);
+        others.retain(|node| *node != self.me);
+        self.candidates(&others, name, spec, &UnderWay::new())
     }
 
     fn answer(&mut self, to: NodeId, id: u64, workload: &WorkloadName, verdict: Verdict) {

@@ -1,10 +1,10 @@
 //! This node as a holder: claims, and the life of what runs here.
 
+use crate::choosing::per_replica;
 use crate::claim::{Claim, ClaimRange};
 use crate::event::{Event, EventKind};
 use crate::io::{ExecutorEvent, Output, Start};
 use crate::node::Node;
-use crate::placing::per_replica;
 use crate::records::Promise;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, InstanceId, Mono, NodeId, PublicKey, Resources, WorkloadName};
@@ -56,9 +56,9 @@ pub(crate) struct Held {
     pub current: Option<Run>,
     /// Takes the place of `current` once it runs.
     pub coming: Option<Run>,
-    retry_at: Option<Mono>,
+    pub retry_at: Option<Mono>,
     drain_until: Option<Mono>,
-    failures: u32,
+    pub failures: u32,
 }
 
 impl Held {

@@ -23,6 +23,7 @@ mod admission;
 mod attention;
 mod body;
 mod carried;
+mod choosing;
 pub mod claim;
 mod clock;
 pub mod event;
@@ -35,6 +36,7 @@ mod node;
 pub mod node_info;
 mod peers;
 mod placing;
+pub mod plan;
 #[cfg(feature = "plants")]
 mod plants;
 mod records;
@@ -46,6 +48,7 @@ mod standby;
 pub mod standing;
 mod syncing;
 mod view;
+pub mod why;
 pub mod workload;
 
 pub use event::{Event, EventKind};

@@ -4,7 +4,7 @@
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Resources, WorkloadName, limit};
-use orbweave_scheduler::candidate::Verdict;
+use orbweave_scheduler::verdict::Verdict;
 
 /// One datagram. Variants of a newer version are refused without harm.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]

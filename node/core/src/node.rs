@@ -63,6 +63,8 @@ pub struct NodeConfig {
     pub capacity: Resources,
     /// Where it can be reached.
     pub addresses: Vec<SocketAddr>,
+    /// Interfaces, or packages of them, that it grants no guest.
+    pub denies: Vec<String>,
     /// Its orbit, table of passes, or place on the ground.
     pub plan: Option<LinkPlan>,
     /// The version of the program.
@@ -274,6 +276,7 @@ impl Node {
                 (config.speaks == WireVersion::Current).then_some(refresh::LIFE.as_millis() as u64)
             },
             plan: config.plan,
+            denies: (!config.denies.is_empty()).then_some(config.denies),
         };
         let mut node = Self {
             me,

@@ -7,6 +7,9 @@ use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Labels, Resources, limit};
 use std::net::SocketAddr;
 
+/// Interfaces that one node may deny.
+pub const DENIES_MAX: usize = 64;
+
 /// A node's own statement. It carries the certificate, so that whoever holds the
 /// record can judge its author without asking anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -39,6 +42,9 @@ pub struct NodeInfo {
     /// How long its records hold, where that is longer than usual. The store reads it.
     #[n(8)]
     pub lives_ms: Option<u64>,
+    /// Interfaces, or packages of them, that it grants no guest.
+    #[n(9)]
+    pub denies: Option<Vec<String>>,
 }
 
 impl NodeInfo {
@@ -56,6 +62,9 @@ impl NodeInfo {
         }
         if info.zone.len() > limit::NAME_BYTES_MAX || info.version.len() > limit::NAME_BYTES_MAX {
             return Err(malformed("a zone or version that is too long"));
+        }
+        if info.denies.as_ref().is_some_and(|denies| denies.len() > DENIES_MAX) {
+            return Err(malformed("too many interfaces that it denies"));
         }
         if let Some(why) = info.plan.as_ref().and_then(|plan| plan.chart("it").err()) {
             return Err(malformed(&why));

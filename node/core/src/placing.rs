@@ -7,9 +7,10 @@ use crate::message::{Answer, Message, Offer};
 use crate::node::Node;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Mono, NodeId, Resources, WorkloadName};
-use orbweave_scheduler::candidate::{self, Candidate, Need, Verdict};
+use orbweave_scheduler::candidate::Choice;
 use orbweave_scheduler::rank;
 use orbweave_scheduler::rivals::Phase;
+use orbweave_scheduler::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -59,9 +60,9 @@ pub(crate) type UnderWay = BTreeMap<(WorkloadName, NodeId), u32>;
 #[derive(Debug)]
 pub(crate) struct Freshness {
     at: Mono,
-    free: Resources,
-    load: u32,
-    held: BTreeMap<WorkloadName, u32>,
+    pub free: Resources,
+    pub load: u32,
+    pub held: BTreeMap<WorkloadName, u32>,
 }
 
 impl Node {
@@ -164,25 +165,17 @@ impl Node {
             return false;
         }
         let (spec, generation) = (desired.spec.clone(), desired.spec.generation);
-        let need = Need {
-            workload: name.as_str(),
-            slot,
-            requires: &spec.requires,
-            resources: per_replica(&spec.need),
-        };
-        let mut nodes: Vec<NodeId> = self.membership.alive().collect();
-        // One on scheduled links takes only what asks for labels, and only in its contact.
-        if !spec.requires.is_empty() {
-            nodes.extend(self.peers.iter().filter(|(id, p)| p.up && self.fleet.has(**id)).map(|(id, _)| *id));
+        let nodes = self.who_could_take(&spec);
+        let mut candidates = self.candidates(&nodes, name, &spec, under_way);
+        if let Some(vacancy) = self.vacancies.get(key) {
+            for candidate in &mut candidates {
+                let refused = vacancy.refused.get(&candidate.node).map(|(verdict, _)| verdict.clone());
+                candidate.hindrance = refused.or(candidate.hindrance.take());
+            }
         }
-        let standbys = self.standbys(name);
-        let candidates: Vec<Candidate> = nodes
-            .iter()
-            .filter_map(|&n| self.candidate(n, key, self.known_refusal(key, n), &standbys, under_way))
-            .collect();
         // Drawn before `self` is borrowed again; the generator moves on all the same.
         let mut rng = self.rng.clone();
-        let best = candidate::choose(&need, &candidates, &mut rng).into_iter().next();
+        let best = Choice::new(desired.need(name, slot), &candidates).best(&mut rng).into_iter().next();
         let held = best.and_then(|(n, _)| candidates.iter().find(|c| c.node == n)).map_or(0, |c| c.held);
         self.rng = rng;
         let Some((to, score)) = best else { return false };
@@ -216,52 +209,9 @@ impl Node {
         true
     }
 
-    fn known_refusal(&self, key: &(WorkloadName, u32), node: NodeId) -> bool {
-        self.vacancies.get(key).is_some_and(|v| v.refused.contains_key(&node))
-    }
-
-    /// What this node believes of a candidate; `None` for one without a node record.
-    pub(crate) fn candidate(
-        &self,
-        node: NodeId,
-        key: &(WorkloadName, u32),
-        avoid: bool,
-        standbys: &[NodeId],
-        under_way: &UnderWay,
-    ) -> Option<Candidate<'_>> {
-        let info = self.nodes.get(&node)?;
-        let name = &key.0;
-        let under_way = under_way.get(&(name.clone(), node)).copied().unwrap_or(0);
-        if node == self.me {
-            let load = self.load_now();
-            return Some(Candidate {
-                node,
-                ready: standbys.contains(&node),
-                labels: &self.info.labels,
-                free: load.free,
-                held: self.held_here(name),
-                load: load.slots,
-                rtt_us: Some(0),
-                avoid: avoid || self.leaving || self.is_backing_off(name),
-            });
-        }
-        let fresh = self.fresh.get(&node).filter(|f| f.at + FRESH > self.now.mono);
-        let hearsay = self.load_of(node);
-        let free = fresh.map(|f| f.free).or(hearsay.map(|l| l.free)).unwrap_or(info.capacity);
-        let load = fresh.map(|f| f.load).or(hearsay.map(|l| l.slots)).unwrap_or(0);
-        let held_fresh = fresh.and_then(|f| f.held.get(name)).copied().unwrap_or(0);
-        let rtt = self.peers.get(&node).and_then(|p| p.rtt);
-        Some(Candidate {
-            node,
-            ready: standbys.contains(&node),
-            labels: &info.labels,
-            free,
-            // Figures of a peer may be anything.
-            held: self.held_by(name, node).max(held_fresh).saturating_add(under_way),
-            load: load.saturating_add(under_way),
-            rtt_us: rtt.map(|r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
-            avoid: avoid || !self.peers.get(&node).is_some_and(|p| p.up),
-        })
+    /// What a candidate said of itself a moment ago.
+    pub(crate) fn fresh_of(&self, node: NodeId) -> Option<&Freshness> {
+        self.fresh.get(&node).filter(|fresh| fresh.at + FRESH > self.now.mono)
     }
 
     pub(crate) fn on_answer(&mut self, from: NodeId, answer: Answer) {
@@ -316,9 +266,4 @@ impl Node {
         nodes.dedup();
         nodes
     }
-}
-
-/// What one replica takes: at least a place.
-pub(crate) fn per_replica(need: &Resources) -> Resources {
-    Resources { instances: need.instances.max(1), ..*need }
 }

@@ -4,10 +4,8 @@ use crate::holding::Stage;
 use crate::message::Load;
 use crate::node::Node;
 use crate::node_info::NodeInfo;
-use crate::placing::{UnderWay, per_replica};
 use crate::workload::{Route, WorkloadSpec};
 use orbweave_model::{Hash, Hlc, InstanceId, MeshId, NodeId, Wall, WorkloadName, limit};
-use orbweave_scheduler::candidate::{self, Need, Verdict};
 use orbweave_scheduler::rivals::{Holding, Phase};
 use orbweave_state::membership::MemberState;
 use orbweave_state::record::{Record, RecordKind};
@@ -295,6 +293,16 @@ impl Node {
         reports
     }
 
+    /// How many slots of a workload shall have a holder.
+    pub fn slots_wanted(&self, name: &WorkloadName) -> u32 {
+        self.desired.get(name).map_or(0, |d| d.slots())
+    }
+
+    /// How many slots of a workload a node holds, by its claim.
+    pub fn held_of(&self, name: &WorkloadName, node: NodeId) -> u32 {
+        self.held_by(name, node)
+    }
+
     /// The nodes that claim a slot of a workload, wanted or not.
     pub fn holders(&self, name: &WorkloadName) -> BTreeSet<NodeId> {
         let claims = self.claims.get(name).into_iter().flatten();
@@ -340,46 +348,6 @@ impl Node {
             (_, Some(Stage::Running)) => "Running",
         };
         Some((run.map(|r| r.instance), stage, self.now.mono.since(held.since)))
-    }
-
-    /// Why each node does or does not hold a replica, as this node sees it.
-    pub fn explain(&self, name: &WorkloadName) -> Vec<(NodeId, bool, String)> {
-        let Some(desired) = self.desired.get(name) else { return Vec::new() };
-        let spec = &desired.spec;
-        let mut verdicts = Vec::new();
-        for &node in self.nodes.keys() {
-            let held = self.held_by(name, node);
-            let verdict = if held > 0 && self.counts(node) {
-                (true, format!("holds {held} of {} slots", desired.slots()))
-            } else if let Err(why) = &desired.release {
-                (false, Verdict::Release(why.clone()).to_string())
-            } else if !self.counts(node) {
-                (false, "is not alive in this node's view".to_owned())
-            } else {
-                let refused = self
-                    .vacancies
-                    .iter()
-                    .filter(|((n, _), _)| n == name)
-                    .find_map(|(_, v)| v.refused.get(&node))
-                    .map(|(verdict, _)| verdict.clone());
-                let need = Need {
-                    workload: name.as_str(),
-                    slot: 0,
-                    requires: &spec.requires,
-                    resources: per_replica(&spec.need),
-                };
-                let judged = self
-                    .candidate(node, &(name.clone(), 0), false, &[], &UnderWay::new())
-                    .map_or(Verdict::Unknown, |c| candidate::judge(&need, &c));
-                match (judged, refused) {
-                    (Verdict::Fits, Some(refused)) => (false, format!("refused a moment ago: {refused}")),
-                    (Verdict::Fits, None) => (true, "fits, and is not needed".to_owned()),
-                    (judged, _) => (false, judged.to_string()),
-                }
-            };
-            verdicts.push((node, verdict.0, verdict.1));
-        }
-        verdicts
     }
 
     /// Every workload that is not deleted, with the replicas that answer.

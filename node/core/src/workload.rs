@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Hash, NodeId, Resources, Selector, limit};
+use orbweave_scheduler::policy::Policy;
 use orbweave_scheduler::rivals::Reconcile;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,7 +74,14 @@ pub struct WorkloadSpec {
     /// Which of several holders keeps a slot after a partition.
     #[n(11)]
     pub reconcile: Option<Reconcile>,
+    /// Wishes and rules about where replicas are; none where none were made.
+    #[n(12)]
+    pub policy: Option<Policy>,
 }
+
+/// Of a workload without any.
+static NO_POLICY: Policy =
+    Policy { prefers: Vec::new(), spread: Vec::new(), apart_from: Vec::new(), near: Vec::new() };
 
 impl WorkloadSpec {
     /// The specification that says that the workload shall be gone.
@@ -91,7 +99,13 @@ impl WorkloadSpec {
             concurrency: 0,
             origin: None,
             reconcile: None,
+            policy: None,
         }
+    }
+
+    /// Wishes and rules about where replicas are.
+    pub fn policy(&self) -> &Policy {
+        self.policy.as_ref().unwrap_or(&NO_POLICY)
     }
 
     /// The bytes of a record's body.
@@ -115,7 +129,10 @@ impl WorkloadSpec {
         if spec.call_time_ms > time_max || spec.route.as_ref().is_some_and(|r| r.deadline_ms > time_max) {
             return Err(SpecError::Bound("milliseconds of a call", time_max));
         }
-        Ok(spec)
+        match spec.policy().beyond() {
+            Some((what, max)) => Err(SpecError::Bound(what, max)),
+            None => Ok(spec),
+        }
     }
 
     /// A hash of all that a running instance depends on: while it stays the same,

@@ -4,9 +4,10 @@
 use super::error::ApiError;
 use super::event::Event;
 use super::types::{
-    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Status, WorkloadView,
+    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Plan, Status, Why, WorkloadView,
 };
 use bytes::Bytes;
+use orbweave_core::WorkloadSpec;
 use orbweave_model::{Hash, WorkloadName};
 use std::future::Future;
 use std::time::Duration;
@@ -43,6 +44,12 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn instances(&self) -> impl Future<Output = Vec<InstanceView>> + Send;
     /// All about one workload.
     fn describe(&self, workload: &WorkloadName) -> impl Future<Output = Option<Describe>> + Send;
+    /// Why a slot is where it is, or nowhere.
+    fn why(&self, workload: &WorkloadName, slot: u32) -> impl Future<Output = Option<Why>> + Send;
+    /// What a specification would change if it were handed in.
+    fn plan(&self, workload: &WorkloadName, spec: WorkloadSpec) -> impl Future<Output = Option<Plan>> + Send;
+    /// The specification of a workload that holds, as its bytes.
+    fn spec(&self, workload: &WorkloadName) -> impl Future<Output = Option<Vec<u8>>> + Send;
     /// Takes a signed record in; returns once it is durable here.
     fn submit(&self, record: Vec<u8>) -> impl Future<Output = Result<(), ApiError>> + Send;
     /// Keeps a component, to be fetched by others.

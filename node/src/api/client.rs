@@ -75,6 +75,11 @@ impl Client {
         understood(&whole(self.send(Method::GET, path, None, Bytes::new()).await?).await?)
     }
 
+    /// Asks for bytes.
+    pub async fn get_bytes(&self, path: &str) -> Result<Bytes, ClientError> {
+        whole(self.send(Method::GET, path, None, Bytes::new()).await?).await
+    }
+
     /// Posts a value and gets one back.
     pub async fn post<T: DeserializeOwned>(
         &self,

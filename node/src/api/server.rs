@@ -19,6 +19,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
+use orbweave_core::WorkloadSpec;
 use orbweave_model::{WorkloadName, limit};
 use serde::Deserialize;
 use std::io;
@@ -165,6 +166,9 @@ fn router<B: Backend>(backend: B, stop: CancellationToken) -> Router {
         .route("/v1/nodes", get(nodes::<B>))
         .route("/v1/workloads", get(workloads::<B>))
         .route("/v1/workloads/{name}", get(describe::<B>))
+        .route("/v1/workloads/{name}/why", get(why::<B>))
+        .route("/v1/workloads/{name}/spec", get(spec::<B>))
+        .route("/v1/plans/{name}", post(plan::<B>).layer(DefaultBodyLimit::max(limit::RECORD_BYTES_MAX)))
         .route("/v1/instances", get(instances::<B>))
         .route("/v1/records", post(submit::<B>).layer(DefaultBodyLimit::max(limit::RECORD_BYTES_MAX)))
         .route("/v1/blobs", post(upload::<B>))
@@ -207,8 +211,49 @@ async fn describe<B: Backend>(
     let Path(name) = name.map_err(|e| ApiError::bad_request(e.body_text()))?;
     match api.backend.describe(&name).await {
         Some(all) => Ok(Json(all).into_response()),
-        None => Err(ApiError::not_found(format!("no workload is called {name}")).fix("see `orbweave get`")),
+        None => Err(no_workload(&name)),
     }
+}
+
+fn no_workload(name: &WorkloadName) -> ApiError {
+    ApiError::not_found(format!("no workload is called {name}")).fix("see `orbweave get`")
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfSlot {
+    #[serde(default)]
+    slot: u32,
+}
+
+async fn why<B: Backend>(
+    State(api): Api<B>,
+    name: Result<Path<WorkloadName>, PathRejection>,
+    query: Result<Query<OfSlot>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let Query(asked) = query.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let why = api.backend.why(&name, asked.slot).await.ok_or_else(|| no_workload(&name))?;
+    Ok(Json(why).into_response())
+}
+
+async fn spec<B: Backend>(
+    State(api): Api<B>,
+    name: Result<Path<WorkloadName>, PathRejection>,
+) -> Result<Bytes, ApiError> {
+    let Path(name) = name.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    api.backend.spec(&name).await.map(Bytes::from).ok_or_else(|| no_workload(&name))
+}
+
+async fn plan<B: Backend>(
+    State(api): Api<B>,
+    name: Result<Path<WorkloadName>, PathRejection>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|e| ApiError::bad_request(e.body_text()))?;
+    let spec = WorkloadSpec::decode(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    let plan = api.backend.plan(&name, spec).await;
+    Ok(Json(plan.ok_or_else(|| ApiError::unavailable("the node is stopping"))?).into_response())
 }
 
 async fn submit<B: Backend>(State(api): Api<B>, record: Bytes) -> Result<StatusCode, ApiError> {

@@ -5,12 +5,13 @@ use super::client::Item;
 use super::event::{Event, EventKind};
 use super::types::{
     BlobResponse, CallRequest, CallResponse, Describe, InstanceView, LogLine, LogStream, MemberCounts,
-    NodeView, Ports, Status, TicketRequest, TicketResponse, WorkloadView,
+    NodeView, Plan, Ports, Status, TicketRequest, TicketResponse, Why, WorkloadView,
 };
 use super::{AdminServer, ApiError, Backend, Client, ClientError};
 use crate::state_dir::StateDir;
 use bytes::Bytes;
 use http::StatusCode;
+use orbweave_core::WorkloadSpec;
 use orbweave_model::{Hash, InstanceId, MeshId, NodeId, WorkloadName, limit};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -68,6 +69,19 @@ impl Backend for Fake {
 
     async fn describe(&self, _: &WorkloadName) -> Option<Describe> {
         None
+    }
+
+    async fn why(&self, _: &WorkloadName, _: u32) -> Option<Why> {
+        None
+    }
+
+    async fn plan(&self, workload: &WorkloadName, spec: WorkloadSpec) -> Option<Plan> {
+        let (workload, changes) = (workload.clone(), spec.replicas > 0);
+        Some(Plan { workload, changes, fits: true, refused: None, slots: Vec::new(), unsought: 0 })
+    }
+
+    async fn spec(&self, workload: &WorkloadName) -> Option<Vec<u8>> {
+        (workload.as_str() == "known").then(|| WorkloadSpec::deletion(7).encode())
     }
 
     async fn submit(&self, record: Vec<u8>) -> Result<(), ApiError> {

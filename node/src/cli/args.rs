@@ -7,9 +7,10 @@ use crate::api::Client;
 use crate::manifest::quantity::{Cpu, Memory, Span};
 use crate::state_dir::StateDir;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use orbweave_model::{Label, MeshId, NodeId, WorkloadName};
+use orbweave_model::{Label, MeshId, NodeId, WorkloadName, limit};
 use orbweave_trust::Ticket;
 use std::ffi::OsString;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -75,6 +76,12 @@ pub enum Command {
     Nodes(ListArgs),
     /// Tell all about a workload or a node, and why it runs where it does
     Describe(DescribeArgs),
+    /// Tell why a replica is where it is, or nowhere
+    Why(WhyArgs),
+    /// Tell what deploying a manifest would change; exits with 0 for nothing, 1 for something, 255 for an error
+    Plan(PlanArgs),
+    /// Change the number of replicas of a workload
+    Scale(ScaleArgs),
     /// Call an exported function; arguments and result are in WAVE
     Call(CallArgs),
     /// Print what a workload wrote, wherever it runs, or all on this node
@@ -154,6 +161,12 @@ pub struct NodeArgs {
     /// Replicas to hold at most [default: 256]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(INSTANCES_MAX)))]
     pub instances: Option<u32>,
+    /// Accelerators to offer: devices (2, 0.5) or thousandths (500m) [default: none]
+    #[arg(long, value_name = "N")]
+    pub accelerators: Option<Cpu>,
+    /// An interface, or a package of them, that no guest gets here, such as wasi:sockets; may be repeated
+    #[arg(long = "deny", value_name = "INTERFACE")]
+    pub denies: Vec<InterfaceArg>,
     /// Open the admin API on loopback too, with a token, on PORT + 2
     #[arg(long)]
     pub admin_tcp: bool,
@@ -183,6 +196,10 @@ pub enum Forget {
     Memory,
     /// The number of replicas
     Instances,
+    /// The accelerators
+    Accelerators,
+    /// Interfaces that no guest gets
+    Deny,
     /// The admin API on loopback
     AdminTcp,
     /// All of them
@@ -200,12 +217,37 @@ impl NodeArgs {
         args.extend(self.peers.iter().map(|p| format!("--peer={}@{}", p.node, p.address)));
         args.extend(self.cpu.map(|cpu| format!("--cpu={cpu}")));
         args.extend(self.memory.map(|memory| format!("--memory={memory}")));
+        args.extend(self.accelerators.map(|n| format!("--accelerators={n}")));
+        args.extend(self.denies.iter().map(|interface| format!("--deny={interface}")));
         let forget = self.forget.iter().filter_map(ValueEnum::to_possible_value);
         args.extend(forget.map(|flag| format!("--forget={}", flag.get_name())));
         let flags =
             [(self.no_mdns, "--no-mdns"), (self.no_gossip, "--no-gossip"), (self.admin_tcp, "--admin-tcp")];
         args.extend(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_owned()));
         args.into_iter().map(OsString::from).collect()
+    }
+}
+
+/// An interface of the component model, or a package of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InterfaceArg(pub String);
+
+impl FromStr for InterfaceArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-:/@.+".contains(&b);
+        if text.contains(':') && text.len() <= 128 && text.bytes().all(fine) {
+            return Ok(Self(text.to_owned()));
+        }
+        let text: String = text.chars().take(80).collect();
+        Err(format!("{text:?} is no interface: write package:name, or package:name/interface"))
+    }
+}
+
+impl fmt::Display for InterfaceArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -267,27 +309,101 @@ pub struct TicketCreateArgs {
 /// `deploy`
 #[derive(Debug, Args)]
 pub struct DeployArgs {
-    /// The manifest; '-' is standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub file: PathBuf,
+    /// What to deploy
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Wait until every replica runs
     #[arg(long)]
     pub wait: bool,
     /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
     pub timeout: Span,
-    /// The publisher's key, which signs the release [default: publisher.key of the state directory]
-    #[arg(long, value_name = "FILE", conflicts_with = "release")]
-    pub key: Option<PathBuf>,
-    /// A release that was signed before, by `orbweave sign`
-    #[arg(long, value_name = "FILE")]
-    pub release: Option<PathBuf>,
     /// The operator's key, which signs what should run [default: operator.key of the state directory]
     #[arg(long, value_name = "FILE")]
     pub operator_key: Option<PathBuf>,
     /// How to say what was done
     #[command(flatten)]
     pub output: OutputArg,
+}
+
+/// A manifest and the release of its component: of `deploy` and `plan`.
+#[derive(Debug, Args)]
+pub struct SourceArgs {
+    /// The manifest; '-' is standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// The publisher's key, which signs the release [default: publisher.key of the state directory]
+    #[arg(long, value_name = "FILE", conflicts_with = "release")]
+    pub key: Option<PathBuf>,
+    /// A release that was signed before, by `orbweave sign`
+    #[arg(long, value_name = "FILE")]
+    pub release: Option<PathBuf>,
+}
+
+/// `plan`
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// What would be deployed
+    #[command(flatten)]
+    pub source: SourceArgs,
+    /// How to say what would change
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// `why`
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The workload; without a slot, the first one that does not run
+    #[arg(value_name = "WORKLOAD[/SLOT]")]
+    pub what: SlotArg,
+    /// How to say it
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// A workload, or one slot of it: `hello` or `hello/2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotArg {
+    /// The workload.
+    pub workload: WorkloadName,
+    /// The slot.
+    pub slot: Option<u32>,
+}
+
+impl FromStr for SlotArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, slot) = match text.split_once('/') {
+            Some((name, slot)) => {
+                let slot =
+                    slot.parse().map_err(|_| format!("{slot:?} is no slot: write a number from 0 on"))?;
+                (name, Some(slot))
+            }
+            None => (text, None),
+        };
+        Ok(Self { workload: name.parse().map_err(|e| format!("{e}"))?, slot })
+    }
+}
+
+/// `scale`
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// The workload
+    pub name: WorkloadName,
+    /// How many replicas shall run
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::REPLICAS_MAX)))]
+    pub replicas: u32,
+    /// Wait until every replica runs
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
+    pub timeout: Span,
+    /// The operator's key [default: operator.key of the state directory]
+    #[arg(long, value_name = "FILE")]
+    pub operator_key: Option<PathBuf>,
 }
 
 /// `sign`

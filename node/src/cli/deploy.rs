@@ -1,6 +1,6 @@
-//! `deploy` and `delete`: a new generation of a workload, signed by its operator.
+//! `deploy`, `scale` and `delete`: a new generation of a workload, signed by its operator.
 
-use super::args::{DeleteArgs, DeployArgs};
+use super::args::{DeleteArgs, DeployArgs, ScaleArgs, SourceArgs};
 use super::failure::Failure;
 use super::output::{self, Format};
 use super::{interfaces, release, wait};
@@ -26,15 +26,48 @@ struct Deployed<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     publisher: Option<PublicKey>,
     operator: PublicKey,
+    unchanged: bool,
 }
 
-/// Signs, hands the component in, and says what should run.
-pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<(), Failure> {
+/// A manifest with all that a new generation of its workload is made of.
+pub struct Prepared {
+    /// The manifest.
+    pub file: ManifestFile,
+    /// The component.
+    pub bytes: Bytes,
+    /// The node that is asked.
+    pub status: Status,
+    /// What holds so far, if there is any.
+    pub known: Option<WorkloadSpec>,
+    /// What should run.
+    pub spec: WorkloadSpec,
+    /// The key that signed the release just now; none if one was there.
+    publisher: Option<PublicKey>,
+}
+
+impl Prepared {
+    /// What the workload is called.
+    pub fn name(&self) -> &WorkloadName {
+        &self.file.manifest.metadata.name
+    }
+
+    /// Whether the mesh wants exactly this already.
+    pub fn is_known(&self) -> bool {
+        let same = |known: &WorkloadSpec| {
+            let (generation, origin) = (known.generation, known.origin);
+            *known == WorkloadSpec { generation, origin, ..self.spec.clone() }
+        };
+        self.known.as_ref().is_some_and(same)
+    }
+}
+
+/// Reads the manifest and its component, and signs a release where there is none that is
+/// still good. Nothing is handed in.
+pub async fn prepare(client: &Client, dir: &StateDir, args: &SourceArgs) -> Result<Prepared, Failure> {
     let file = ManifestFile::read(&args.file)?;
     let name = &file.manifest.metadata.name;
     let component = file.component();
     let bytes = release::read_component(&component)?;
-    let operator = release::operator_key(dir, args.operator_key.as_deref())?;
     let status: Status = client.get("/v1/status").await?;
     if file.manifest.spec.route.is_some()
         && let Ok(interfaces) = interfaces::of(&bytes)
@@ -43,6 +76,7 @@ pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<()
         let (manifest, component) = (args.file.display(), component.display());
         return Err(Failure::new(format!("{manifest}: spec.route names {component}, but {why}")).fix(fix));
     }
+    let known = spec_of(client, name).await?;
     let presigned = args.release.clone().or_else(|| file.release());
     let (release, publisher) = match presigned {
         Some(path) => {
@@ -53,24 +87,69 @@ pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<()
         None => {
             let key = release::publisher_key(dir, args.key.as_deref())?;
             let version = &file.manifest.spec.version.0;
-            let life = release::DEPLOY_LIFE;
-            let signed =
-                release::sign(&key, &bytes, name.as_str(), version, life, Some(status.mesh), &component)?;
-            output::note(&format!("Signed {name} {version} with the publisher key {}", key.public().short()));
-            (signed, Some(key.public()))
+            let sign = || {
+                let life = release::DEPLOY_LIFE;
+                release::sign(&key, &bytes, name.as_str(), version, life, Some(status.mesh), &component)
+            };
+            match known.as_ref().and_then(|known| still_good(known, &key.public(), &file, &bytes)) {
+                Some(release) => (release, None),
+                None => (sign()?, Some(key.public())),
+            }
         }
     };
-    let hash = hand_in(client, bytes).await?;
-    let known = describe(client, name).await?;
-    let generation = known.as_ref().map_or(1, |d| d.workload.generation + 1);
+    let generation = known.as_ref().map_or(1, |known| known.generation + 1);
     let spec = file.manifest.workload(generation, release, status.node);
-    submit(client, &operator, status.mesh, name, &spec, known.as_ref()).await?;
-    let deployed =
-        Deployed { workload: name, generation, component: hash, publisher, operator: operator.public() };
+    Ok(Prepared { bytes, status, known, spec, publisher, file })
+}
+
+/// The release that is deployed, if it is of this component and version, by this key, and
+/// good for longer than half of what a new one would be: what has not changed stays.
+fn still_good(
+    known: &WorkloadSpec,
+    publisher: &PublicKey,
+    file: &ManifestFile,
+    bytes: &[u8],
+) -> Option<Vec<u8>> {
+    let stated = Release::read(&known.release, &Strict).ok()?;
+    let good_until = Wall(output::now_ms()) + release::DEPLOY_LIFE / 2;
+    let same = stated.publisher == *publisher
+        && stated.name == file.manifest.metadata.name.as_str()
+        && stated.version == file.manifest.spec.version.0
+        && stated.blake3 == Hash::of(bytes)
+        && stated.expires > good_until;
+    same.then(|| known.release.clone())
+}
+
+/// Signs, hands the component in, and says what should run.
+pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<(), Failure> {
+    // Before anything is made: without the key nothing would come of it.
+    let operator = release::operator_key(dir, args.operator_key.as_deref())?;
+    let prepared = prepare(client, dir, &args.source).await?;
+    let (name, spec) = (prepared.name(), &prepared.spec);
+    if let Some(key) = prepared.publisher {
+        let version = &prepared.file.manifest.spec.version.0;
+        output::note(&format!("Signed {name} {version} with the publisher key {}", key.short()));
+    }
+    let component = hand_in(client, prepared.bytes.clone()).await?;
+    let unchanged = prepared.known.as_ref().filter(|_| prepared.is_known()).map(|known| known.generation);
+    let generation = unchanged.unwrap_or(spec.generation);
+    if unchanged.is_none() {
+        submit(client, &operator, prepared.status.mesh, name, spec).await?;
+    }
+    let publisher = prepared.publisher;
+    let deployed = Deployed {
+        workload: name,
+        generation,
+        component,
+        publisher,
+        operator: operator.public(),
+        unchanged: unchanged.is_some(),
+    };
     if args.output.format == Format::Text {
-        let replicas =
-            if spec.replicas == 1 { "1 replica".to_owned() } else { format!("{} replicas", spec.replicas) };
-        output::say(&format!("Deployed {name}, generation {generation}, {replicas}\n"))?;
+        output::say(&match unchanged {
+            Some(generation) => format!("{name} is unchanged, generation {generation}\n"),
+            None => format!("Deployed {name}, generation {generation}, {}\n", replicas(spec.replicas)),
+        })?;
     }
     if args.wait {
         wait::until_running(client, name, generation, args.timeout.0).await?;
@@ -81,17 +160,43 @@ pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<()
     }
 }
 
+fn replicas(count: u32) -> String {
+    if count == 1 { "1 replica".to_owned() } else { format!("{count} replicas") }
+}
+
+/// Changes the number of replicas.
+pub async fn scale(client: &Client, dir: &StateDir, args: ScaleArgs) -> Result<(), Failure> {
+    let operator = release::operator_key(dir, args.operator_key.as_deref())?;
+    let status: Status = client.get("/v1/status").await?;
+    let name = &args.name;
+    let known = wanted(client, name).await?;
+    let generation = if known.replicas == args.replicas {
+        output::say(&format!("{name} has {} already\n", replicas(args.replicas)))?;
+        known.generation
+    } else {
+        let before = replicas(known.replicas);
+        let spec = WorkloadSpec { generation: known.generation + 1, replicas: args.replicas, ..known };
+        submit(client, &operator, status.mesh, name, &spec).await?;
+        output::say(&format!(
+            "Scaled {name} from {before} to {}, generation {}\n",
+            args.replicas, spec.generation
+        ))?;
+        spec.generation
+    };
+    if args.wait {
+        wait::until_running(client, name, generation, args.timeout.0).await?;
+    }
+    Ok(())
+}
+
 /// Says that a workload should be gone.
 pub async fn delete(client: &Client, dir: &StateDir, args: DeleteArgs) -> Result<(), Failure> {
     let operator = release::operator_key(dir, args.operator_key.as_deref())?;
     let status: Status = client.get("/v1/status").await?;
     let name = &args.name;
-    let known = describe(client, name).await?.filter(|d| !d.workload.deleted);
-    let Some(known) = known else {
-        return Err(Failure::new(format!("no workload is called {name}")).fix("see `orbweave get`"));
-    };
-    let spec = WorkloadSpec::deletion(known.workload.generation + 1);
-    submit(client, &operator, status.mesh, name, &spec, Some(&known)).await?;
+    let known = wanted(client, name).await?;
+    let spec = WorkloadSpec::deletion(known.generation + 1);
+    submit(client, &operator, status.mesh, name, &spec).await?;
     output::say(&format!("Deleted {name}\n"))
 }
 
@@ -153,15 +258,32 @@ pub async fn describe(client: &Client, name: &WorkloadName) -> Result<Option<Des
     }
 }
 
+/// What is wanted of a workload, a deletion too; none where there never was one.
+async fn spec_of(client: &Client, name: &WorkloadName) -> Result<Option<WorkloadSpec>, Failure> {
+    match client.get_bytes(&format!("/v1/workloads/{name}/spec")).await {
+        Ok(bytes) => WorkloadSpec::decode(&bytes)
+            .map(Some)
+            .map_err(|e| Failure::new(format!("what the node says of {name} cannot be read: {e}"))),
+        Err(ClientError::Refused(ApiError { status: StatusCode::NOT_FOUND, .. })) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is wanted of a workload that is there.
+async fn wanted(client: &Client, name: &WorkloadName) -> Result<WorkloadSpec, Failure> {
+    let known = spec_of(client, name).await?.filter(|spec| !spec.deleted);
+    known.ok_or_else(|| Failure::new(format!("no workload is called {name}")).fix("see `orbweave get`"))
+}
+
 async fn submit(
     client: &Client,
     operator: &SecretKey,
     mesh: MeshId,
     name: &WorkloadName,
     spec: &WorkloadSpec,
-    known: Option<&Describe>,
 ) -> Result<(), Failure> {
     // After the one that it replaces, also where this machine's clock is behind.
+    let known = describe(client, name).await?;
     let after = known.map_or(0, |d| d.workload.created_ms + 1);
     let hlc = Hlc { wall: Wall(output::now_ms().max(after)), count: 0 };
     let record = Record::sign(operator, mesh, RecordKind::WORKLOAD, name.as_str(), hlc, spec.encode());

@@ -14,12 +14,13 @@ pub struct Failure {
     message: String,
     fix: Option<String>,
     silent: bool,
+    code: u8,
 }
 
 impl Failure {
     /// What happened, and where.
     pub fn new(message: impl fmt::Display) -> Self {
-        Self { message: message.to_string(), fix: None, silent: false }
+        Self { message: message.to_string(), fix: None, silent: false, code: 1 }
     }
 
     /// Adds what to do.
@@ -29,22 +30,36 @@ impl Failure {
         self
     }
 
+    /// With an exit code of its own.
+    #[must_use]
+    pub fn code(self, code: u8) -> Self {
+        Self { code: if self.silent { self.code } else { code }, ..self }
+    }
+
     /// Nobody reads any more (`orbweave logs | head`): no error for anybody.
     pub(super) fn reader_left() -> Self {
-        Self { message: String::new(), fix: None, silent: true }
+        Self::only_code(0)
+    }
+
+    /// No failure: the exit code is the answer.
+    pub(super) fn only_code(code: u8) -> Self {
+        Self { message: String::new(), fix: None, silent: true, code }
     }
 
     /// Prints it and gives the exit code.
     pub(super) fn report(&self) -> ExitCode {
-        if self.silent {
-            return ExitCode::SUCCESS;
+        if !self.silent {
+            let colour = output::colour_on_stderr();
+            output::note(&format!(
+                "{} {}",
+                output::paint(colour, output::Paint::Red, "error:"),
+                self.message
+            ));
+            if let Some(fix) = &self.fix {
+                output::note(&format!("  {} {fix}", output::paint(colour, output::Paint::Cyan, "fix:")));
+            }
         }
-        let colour = output::colour_on_stderr();
-        eprintln!("{} {}", output::paint(colour, output::Paint::Red, "error:"), self.message);
-        if let Some(fix) = &self.fix {
-            eprintln!("  {} {fix}", output::paint(colour, output::Paint::Cyan, "fix:"));
-        }
-        ExitCode::FAILURE
+        ExitCode::from(self.code)
     }
 }
 
@@ -80,7 +95,7 @@ impl From<ClientError> for Failure {
             ClientError::NotRunning(_) => {
                 Self::new(message).fix("start it with `orbweave up -d`, or give the --dir of one that runs")
             }
-            ClientError::Refused(refused) => Self { message, fix: refused.fix, silent: false },
+            ClientError::Refused(refused) => Self { fix: refused.fix, ..Self::new(message) },
             ClientError::Connect { .. } => {
                 Self::new(message).fix("only the user that runs the node may ask it; check --dir or --admin")
             }

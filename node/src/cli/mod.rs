@@ -15,6 +15,7 @@ pub mod interfaces;
 mod join;
 mod list;
 mod output;
+mod plan;
 mod release;
 mod settings;
 mod status;
@@ -23,6 +24,7 @@ mod tests;
 mod ticket;
 pub mod up;
 mod wait;
+mod why;
 
 pub use args::{Cli, Command, DemoArgs};
 pub use failure::Failure;
@@ -78,6 +80,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Get(args) => list::get(&client()?, args).await,
         Command::Nodes(args) => list::nodes(&client()?, args).await,
         Command::Describe(args) => describe::run(&client()?, args).await,
+        Command::Why(args) => why::run(&client()?, args).await,
+        Command::Plan(args) => plan::run(&client()?, &dir, args).await,
+        Command::Scale(args) => deploy::scale(&client()?, &dir, args).await,
         Command::Call(args) => call::run(&client()?, args).await,
         Command::Logs(args) => follow::logs(&client()?, args).await,
         Command::Events(args) => follow::events(&client()?, args).await,

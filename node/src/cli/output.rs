@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::api::types::{NodeState, Phase};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, Table};
+use orbweave_model::Wall;
 use owo_colors::OwoColorize;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write};
@@ -167,18 +168,7 @@ pub fn age(millis: u64) -> String {
 
 /// A moment in UTC: `2026-11-21 02:45:07`.
 pub fn moment(ms: u64) -> String {
-    let (days, seconds) = (ms / 86_400_000, ms / 1_000 % 86_400);
-    // Days since 0000-03-01, in eras of 400 years (Howard Hinnant, "chrono-compatible date algorithms").
-    let z = days + 719_468;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_shifted + 2) / 5 + 1;
-    let month = if month_shifted < 10 { month_shifted + 3 } else { month_shifted - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    Wall(ms).to_string()
 }
 
 /// The time of day in UTC with milliseconds, for streams.

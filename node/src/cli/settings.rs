@@ -2,7 +2,7 @@
 //! restart without flags is the same node at the same place. A flag goes before what is
 //! remembered, and is remembered in its place once the node is up with it.
 
-use super::args::{Forget, NodeArgs, PeerArg};
+use super::args::{Forget, InterfaceArg, NodeArgs, PeerArg};
 use super::failure::Failure;
 use crate::manifest::field;
 use crate::manifest::quantity::{Cpu, Memory};
@@ -53,6 +53,12 @@ pub struct Settings {
     /// Replicas to hold at most.
     #[serde(deserialize_with = "instances")]
     pub instances: Option<u32>,
+    /// Accelerators to offer.
+    #[serde(deserialize_with = "field::parsed_option")]
+    pub accelerators: Option<Cpu>,
+    /// Interfaces, or packages of them, that no guest gets.
+    #[serde(deserialize_with = "field::parsed_list")]
+    pub denies: Option<Vec<InterfaceArg>>,
     /// Whether the admin API listens on loopback too.
     pub admin_tcp: Option<bool>,
 }
@@ -105,6 +111,8 @@ impl Settings {
             cpu: args.cpu.or(self.cpu),
             memory: args.memory.or(self.memory),
             instances: args.instances.or(self.instances),
+            accelerators: args.accelerators.or(self.accelerators),
+            denies: list(!args.denies.is_empty()).map(|()| args.denies.clone()).or(self.denies),
             admin_tcp: some(args.admin_tcp, true).or(self.admin_tcp),
         }
     }
@@ -120,6 +128,8 @@ impl Settings {
             Forget::Cpu => self.cpu = None,
             Forget::Memory => self.memory = None,
             Forget::Instances => self.instances = None,
+            Forget::Accelerators => self.accelerators = None,
+            Forget::Deny => self.denies = None,
             Forget::AdminTcp => self.admin_tcp = None,
             Forget::All => *self = Self::default(),
         }
@@ -157,6 +167,8 @@ impl Settings {
         line("cpu", self.cpu.map(quoted));
         line("memory", self.memory.map(quoted));
         line("instances", self.instances.map(|n| n.to_string()));
+        line("accelerators", self.accelerators.map(quoted));
+        line("denies", self.denies.as_ref().map(|denies| list(denies.iter().map(quoted).collect())));
         line("adminTcp", self.admin_tcp.map(|on| on.to_string()));
         text
     }
@@ -172,7 +184,8 @@ mod tests {
     use super::*;
 
     const ALL: &str = "labels: [\"tier=edge\"]\nport: 9000\nlisten: \"::1\"\nmdns: false\ngossip: false\n\
-                       cpu: 1500m\nmemory: 512Mi\ninstances: 3\nadminTcp: true\n";
+                       cpu: 1500m\nmemory: 512Mi\ninstances: 3\naccelerators: 1500m\n\
+                       denies: [\"wasi:sockets\"]\nadminTcp: true\n";
 
     #[test]
     fn what_is_written_is_read_back() {
@@ -195,6 +208,9 @@ mod tests {
         );
         assert!(said("labels: [tier]\n").starts_with("manifest:1:10: labels[0]: \"tier\" is no label"));
         assert!(said("listen: here\n").starts_with("manifest:1:9: listen: "));
+        assert!(
+            said("denies: [sockets]\n").starts_with("manifest:1:10: denies[0]: \"sockets\" is no interface")
+        );
         assert!(said("instances: many\n").contains("must be a whole number from 0 to 65536"));
     }
 }

@@ -9,6 +9,7 @@ use crate::api::types::Status;
 use crate::api::{AdminServer, Backend};
 use crate::driver::{self, NodeHandle};
 use crate::state_dir::StateDir;
+use orbweave_core::node_info::DENIES_MAX;
 use orbweave_model::{Labels, Resources, limit};
 use orbweave_net::PeerAddress;
 use std::io::{IsTerminal, Write};
@@ -45,6 +46,8 @@ pub struct UpOptions {
     pub gossip: bool,
     /// What this node offers.
     pub capacity: Resources,
+    /// Interfaces, or packages of them, that no guest gets here.
+    pub denies: Vec<String>,
     /// Where the admin API listens on TCP, if it does; the driver only reports it.
     pub admin: Option<SocketAddr>,
 }
@@ -65,6 +68,13 @@ impl UpOptions {
         if labels.len() > limit::LABELS_MAX {
             let (given, max) = (labels.len(), limit::LABELS_MAX);
             return Err(Failure::new(format!("{given} labels are more than the {max} allowed")));
+        }
+        let denied = settings.denies.as_ref().map_or(0, Vec::len);
+        if denied > DENIES_MAX {
+            return Err(Failure::new(format!(
+                "{denied} denied interfaces are more than the {DENIES_MAX} allowed"
+            ))
+            .fix("deny packages instead, such as wasi:sockets"));
         }
         let listen = settings.listen.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let port = settings.port.unwrap_or(PORT);
@@ -92,7 +102,9 @@ impl UpOptions {
                 cpu_milli: settings.cpu.map_or_else(all_cores, |cpu| cpu.0),
                 memory_bytes: settings.memory.map_or_else(half_of_memory, |memory| memory.0),
                 instances: settings.instances.unwrap_or(INSTANCES),
+                accelerator_milli: settings.accelerators.map_or(0, |n| n.0),
             },
+            denies: settings.denies.iter().flatten().map(ToString::to_string).collect(),
             admin: settings.admin_tcp.unwrap_or(false).then(|| SocketAddr::new(loopback, port + 2)),
         })
     }

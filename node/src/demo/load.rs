@@ -16,8 +16,10 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::ingress::{ATTEMPTS_HEADER, REPLICA_HEADER};
 
-/// Time between two requests: 20 a second.
-pub const REQUEST_EVERY: Duration = Duration::from_millis(50);
+/// Time between two requests, on a machine that has the time for it: 20 a second.
+const REQUEST_EVERY: Duration = Duration::from_millis(50);
+/// Requests that are sent one after the other to see how long one takes.
+const PACING: usize = 5;
 /// Requests that are asked for: 30 s of them.
 pub const REQUESTS: usize = 600;
 /// A client gives up after this; the route's own deadline is shorter.
@@ -70,12 +72,24 @@ impl Load {
         })
     }
 
+    /// The time between two requests that leaves this machine time for everything else: an
+    /// open loop beyond what it can do would only show how it fails.
+    pub async fn pace(&self) -> Duration {
+        let mut took = Vec::new();
+        for _ in 0..PACING {
+            let exchange = self.send().await;
+            took.push(exchange.answered_ms - exchange.sent_ms);
+        }
+        took.sort_unstable();
+        REQUEST_EVERY.max(Duration::from_millis(took[PACING / 2]))
+    }
+
     /// Begins; the handle ends when all is sent and answered.
-    pub fn begin(self: &Arc<Self>, show: Arc<Show>) -> AbortOnDropHandle<()> {
+    pub fn begin(self: &Arc<Self>, every: Duration, show: Arc<Show>) -> AbortOnDropHandle<()> {
         let load = self.clone();
         AbortOnDropHandle::new(tokio::spawn(async move {
             let tasks = TaskTracker::new();
-            let mut ticks = interval(REQUEST_EVERY);
+            let mut ticks = interval(every);
             // Late ticks are caught up: the rate is what was promised.
             ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
             while load.sent() < REQUESTS || !load.enough.load(SeqCst) {

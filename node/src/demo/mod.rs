@@ -105,9 +105,14 @@ async fn play(fleet: &mut Fleet, show: &Arc<Show>) -> Result<Outcome, DemoError>
     let load = Load::new(Bytes::from_static(files::IMAGE), entry.1);
     let targets = warm_up(&load, &holders, show).await?;
 
-    show.line(&format!("20 requests a second with a satellite image of {} bytes begin", files::IMAGE.len()));
+    let every = load.pace().await;
+    let rate = 1_000 / every.as_millis().max(1);
+    show.line(&format!(
+        "{rate} requests a second with a satellite image of {} bytes begin",
+        files::IMAGE.len()
+    ));
     let began = Instant::now();
-    let loading = load.begin(show.clone());
+    let loading = load.begin(every, show.clone());
     let replaced = BTreeSet::new();
     let mut scene =
         faults::Scene { fleet, show, journal: &journal, load: &load, holders, replaced, entry: entry.0 };

@@ -1,6 +1,7 @@
 //! What the rest of the program holds of a running node.
 
 use super::actor::{Inbox, Message, wall_now};
+use super::explain;
 use super::gate::NodeGate;
 use super::history::History;
 use super::relay;
@@ -9,14 +10,14 @@ use crate::api::backend::{Backend, Elsewhere, Source};
 use crate::api::error::ApiError;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeSettings, NodeView, Ports, RouteConflict,
-    Status, WorkloadView,
+    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeSettings, NodeView, Plan, Ports,
+    RouteConflict, Status, Why, WorkloadView,
 };
 use crate::cli::interfaces;
 use crate::ingress::{self, RouteTable, Traffic, TrafficEvent};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use orbweave_core::{Node, event};
+use orbweave_core::{Node, WorkloadSpec, event};
 use orbweave_model::{Hash, InstanceId, MeshId, NodeId, Wall, WorkloadName, limit};
 use orbweave_net::Net;
 use orbweave_wasm::Service;
@@ -351,7 +352,7 @@ impl Backend for NodeHandle {
                     release: report.release.as_ref().ok().map(view::release),
                     instances: view::instances(node, &report),
                     functions: Vec::new(),
-                    verdicts: view::verdicts(node, &name),
+                    verdicts: explain::verdicts(node, &name),
                     events: Vec::new(),
                 })
             })
@@ -362,6 +363,21 @@ impl Backend for NodeHandle {
         let (events, _) = self.0.events.listen(|e| e.workload.as_ref() == Some(workload));
         described.events = events.into_iter().rev().take(EVENTS_DESCRIBED).rev().collect();
         Some(described)
+    }
+
+    async fn why(&self, workload: &WorkloadName, slot: u32) -> Option<Why> {
+        let name = workload.clone();
+        self.ask(move |node| explain::why(node, &name, slot)).await?
+    }
+
+    async fn plan(&self, workload: &WorkloadName, spec: WorkloadSpec) -> Option<Plan> {
+        let name = workload.clone();
+        self.ask(move |node| explain::plan(node, &name, &spec)).await
+    }
+
+    async fn spec(&self, workload: &WorkloadName) -> Option<Vec<u8>> {
+        let name = workload.clone();
+        self.ask(move |node| node.spec_of(&name)).await?
     }
 
     async fn submit(&self, record: Vec<u8>) -> Result<(), ApiError> {

@@ -7,6 +7,7 @@
 
 mod actor;
 mod executor;
+mod explain;
 mod gate;
 mod handle;
 mod history;
@@ -115,6 +116,7 @@ pub async fn run(
         labels: options.labels.clone(),
         capacity: options.capacity,
         addresses: advertised(options.mesh()),
+        denies: options.denies.clone(),
         // No option names an orbit or a site yet: what a node's radio is, its driver would say.
         plan: None,
         version: env!("CARGO_PKG_VERSION").to_owned(),

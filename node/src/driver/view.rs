@@ -1,9 +1,10 @@
 //! From what the node reports to what the API and ingress say.
 
+use super::explain;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
     InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView,
-    Verdict, WorkloadView,
+    WorkloadView,
 };
 use crate::cli::UpOptions;
 use crate::ingress::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
@@ -77,7 +78,7 @@ pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
     }
 }
 
-fn millis(span: Duration) -> u64 {
+pub fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -171,7 +172,8 @@ pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) ->
 pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
     let name = &report.name;
     let slots: Vec<SlotReport> = node.slots(name).into_iter().chain(node.surplus(name)).collect();
-    let vacant = slots.iter().any(|s| s.holding.is_none()).then(|| why_vacant(node, name));
+    let first_vacant = slots.iter().find(|s| s.holding.is_none());
+    let vacant = first_vacant.map(|slot| explain::in_a_few_words(node, name, slot.slot));
     let mut holders = BTreeMap::<u32, usize>::new();
     slots.iter().for_each(|s| *holders.entry(s.slot).or_default() += 1);
     let note = |slot: &SlotReport| match slot.holding.map(|h| h.phase) {
@@ -189,7 +191,7 @@ pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
     slots.iter().map(|slot| instance(node, name, slot, note(slot))).collect()
 }
 
-fn instance(node: &Node, name: &WorkloadName, slot: &SlotReport, note: String) -> InstanceView {
+pub fn instance(node: &Node, name: &WorkloadName, slot: &SlotReport, note: String) -> InstanceView {
     let phase = match (&slot.here, slot.holding.map(|h| h.phase)) {
         (_, None) => Phase::Unplaced,
         (Some((_, "Fetching", _)), _) => Phase::Fetching,
@@ -212,23 +214,6 @@ fn instance(node: &Node, name: &WorkloadName, slot: &SlotReport, note: String) -
     }
 }
 
-/// Why a slot has no holder, in a few words.
-fn why_vacant(node: &Node, name: &WorkloadName) -> String {
-    let verdicts = node.explain(name);
-    if verdicts.iter().any(|(_, eligible, _)| *eligible) {
-        return "a node is being asked".to_owned();
-    }
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, _, why) in &verdicts {
-        *reasons.entry(why).or_default() += 1;
-    }
-    let most = reasons.iter().max_by_key(|(_, count)| **count);
-    most.map_or_else(
-        || "no node is known".to_owned(),
-        |(why, count)| format!("no node fits: {why} ({count} of {})", verdicts.len()),
-    )
-}
-
 /// What a release states.
 pub fn release(release: &Release) -> ReleaseView {
     let s = release.statement();
@@ -243,18 +228,6 @@ pub fn release(release: &Release) -> ReleaseView {
         imports: s.imports.clone(),
         exports: s.exports.clone(),
     }
-}
-
-/// Why each node does or does not hold a replica.
-pub fn verdicts(node: &Node, name: &WorkloadName) -> Vec<Verdict> {
-    let view = |(id, eligible, text): (NodeId, bool, String)| Verdict {
-        slot: None,
-        node: id,
-        node_name: node.name(id),
-        eligible,
-        text,
-    };
-    node.explain(name).into_iter().map(view).collect()
 }
 
 /// The routes for ingress.

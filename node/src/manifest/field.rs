@@ -1,8 +1,9 @@
 //! Fields that take more than their type says: bounds, patterns, and their words when broken.
 
 use super::quantity::Span;
-use super::types::{ComponentSource, ReleasedComponent, Route};
-use orbweave_model::{Selector, limit};
+use super::types::{ComponentSource, Near, Preference, ReleasedComponent, Route, Spread};
+use orbweave_model::{Label, Selector, WorkloadName, limit};
+use orbweave_scheduler::policy;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
@@ -26,6 +27,11 @@ pub const ENV_VALUE_BYTES_MAX: usize = 4 * 1024;
 pub const ENV_BYTES_MAX: usize = limit::RECORD_BYTES_MAX - limit::RELEASE_BYTES_MAX - 16 * 1024;
 /// Requests at once in one replica.
 pub const CONCURRENCY_MAX: u32 = 10_000;
+
+/// The name of a workload, for the schema.
+pub(super) const NAME_PATTERN: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+/// A length of time, for the schema.
+pub(super) const SPAN_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$";
 
 /// A text that is read by its type's own rules.
 pub(super) fn parsed<'de, T, D>(d: D) -> Result<T, D::Error>
@@ -91,8 +97,38 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
     }
 }
 
+/// A list of no more than `max` entries.
+fn bounded_list<'de, T, D>(d: D, max: usize, what: &str) -> Result<Vec<T>, D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let items = Vec::<T>::deserialize(d)?;
+    if items.len() > max {
+        return Err(D::Error::custom(format!("{} {what} are more than the {max} allowed", items.len())));
+    }
+    Ok(items)
+}
+
 pub(super) fn replicas<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
     number(d, 1, limit::REPLICAS_MAX)
+}
+
+struct Replicas(u32);
+
+impl<'de> Deserialize<'de> for Replicas {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        replicas(d).map(Self)
+    }
+}
+
+/// The same, where nothing may be given.
+pub(super) fn replicas_option<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    Ok(Option::<Replicas>::deserialize(d)?.map(|replicas| replicas.0))
+}
+
+pub(super) fn weight<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
+    number(d, 1, policy::WEIGHT_MAX)
 }
 
 pub(super) fn concurrency<'de, D: Deserializer<'de>>(d: D) -> Result<u32, D::Error> {
@@ -103,7 +139,12 @@ pub(super) fn call_time<'de, D: Deserializer<'de>>(d: D) -> Result<Span, D::Erro
     Span::of_call(&String::deserialize(d)?).map_err(D::Error::custom)
 }
 
-/// One entry of `requires`; checked by itself, so that the error names its line.
+pub(super) fn round_trip<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Span>, D::Error> {
+    let text = Option::<String>::deserialize(d)?;
+    text.map(|text| Span::of_round_trip(&text).map_err(D::Error::custom)).transpose()
+}
+
+/// One entry of a list of conditions; checked by itself, so that the error names its line.
 struct Condition(String);
 
 impl<'de> Deserialize<'de> for Condition {
@@ -121,6 +162,61 @@ pub(super) fn requires<'de, D: Deserializer<'de>>(d: D) -> Result<Selector, D::E
     let conditions = Vec::<Condition>::deserialize(d)?;
     let joined: Vec<_> = conditions.into_iter().map(|c| c.0).collect();
     joined.join(", ").parse().map_err(D::Error::custom)
+}
+
+/// Conditions of which there is at least one.
+struct Conditions(Selector);
+
+impl<'de> Deserialize<'de> for Conditions {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let selector = requires(d)?;
+        if selector.is_empty() {
+            return Err(D::Error::custom("at least one condition is needed, such as `tier=edge`"));
+        }
+        Ok(Self(selector))
+    }
+}
+
+pub(super) fn conditions<'de, D: Deserializer<'de>>(d: D) -> Result<Selector, D::Error> {
+    Conditions::deserialize(d).map(|conditions| conditions.0)
+}
+
+pub(super) fn conditions_option<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Selector>, D::Error> {
+    Ok(Option::<Conditions>::deserialize(d)?.map(|conditions| conditions.0))
+}
+
+pub(super) fn prefers<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Preference>, D::Error> {
+    bounded_list(d, policy::PREFERENCES_MAX, "preferences")
+}
+
+pub(super) fn spread<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Spread>, D::Error> {
+    bounded_list(d, policy::SPREADS_MAX, "labels to spread over")
+}
+
+pub(super) fn apart_from<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<WorkloadName>, D::Error> {
+    let names: Vec<Parsed<WorkloadName>> = bounded_list(d, policy::APART_MAX, "workloads")?;
+    Ok(names.into_iter().map(|name| name.0).collect())
+}
+
+/// One entry of `near`, of which it is known that it names one target.
+struct OneTarget(Near);
+
+impl<'de> Deserialize<'de> for OneTarget {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let near = Near::deserialize(d)?;
+        let given = [near.workload.is_some(), near.labels.is_some(), near.node.is_some()];
+        match given.into_iter().filter(|is_given| *is_given).count() {
+            1 => Ok(Self(near)),
+            n => Err(D::Error::custom(format!(
+                "one of `workload`, `labels` and `node` is needed, but {n} were given"
+            ))),
+        }
+    }
+}
+
+pub(super) fn near<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Near>, D::Error> {
+    let places: Vec<OneTarget> = bounded_list(d, policy::NEAR_MAX, "places")?;
+    Ok(places.into_iter().map(|place| place.0).collect())
 }
 
 pub(super) fn route<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Route>, D::Error> {
@@ -233,12 +329,19 @@ checked_text!(
 );
 
 checked_text!(
+    /// The key of a label, or `node` for the nodes themselves.
+    LabelKey,
+    |text| format!("{text}=x").parse::<Label>().is_ok_and(|label| label.key == text),
+    "label's key: 1 to 63 letters, digits, '-', '_', '.' and '/', or `node` for the nodes themselves"
+);
+
+checked_text!(
     /// A host name, without a port.
     HostName,
     |text| {
         !text.is_empty()
             && text.len() <= HOST_BYTES_MAX
-            && text.split('.').all(|part| part.parse::<orbweave_model::WorkloadName>().is_ok())
+            && text.split('.').all(|part| part.parse::<WorkloadName>().is_ok())
     },
     "host name: labels of lower-case letters, digits and '-' with '.' between, at most 253 bytes, no port"
 );
@@ -282,7 +385,8 @@ impl<'de> Deserialize<'de> for ComponentSource {
     }
 }
 
-pub(super) fn cpu_schema(_: &mut SchemaGenerator) -> Schema {
+/// Of what is counted in thousandths.
+pub(super) fn thousandths_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?m?$" })
 }
 
@@ -291,5 +395,5 @@ pub(super) fn memory_schema(_: &mut SchemaGenerator) -> Schema {
 }
 
 pub(super) fn span_schema(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "pattern": r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$" })
+    json_schema!({ "type": "string", "pattern": SPAN_PATTERN })
 }

@@ -17,6 +17,12 @@ pub const MEMORY_BYTES_MAX: u64 = 4 << 30;
 pub const CALL_TIME_MIN: Duration = Duration::from_millis(1);
 /// The longest.
 pub const CALL_TIME_MAX: Duration = Duration::from_secs(3_600);
+/// The most accelerators that a replica can ask for: a thousand, in thousandths.
+pub const ACCELERATOR_MILLI_MAX: u32 = 1_000_000;
+/// The shortest round trip that a replica can be bound to.
+pub const ROUND_TRIP_MIN: Duration = Duration::from_millis(1);
+/// The longest.
+pub const ROUND_TRIP_MAX: Duration = Duration::from_secs(3_600);
 
 /// Why a text is no quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +30,9 @@ pub enum QuantityError {
     /// Not an amount of processor time.
     #[error("{0:?} is no amount of CPU: write cores (2, 0.5) or thousandths of one (500m)")]
     Cpu(String),
+    /// Not a number of accelerators.
+    #[error("{0:?} is no number of accelerators: write devices (1, 0.5) or thousandths of one (500m)")]
+    Accelerator(String),
     /// Not an amount of memory.
     #[error("{0:?} is no amount of memory: write bytes with a unit, such as 64Mi, 1Gi or 500M")]
     Memory(String),
@@ -65,6 +74,42 @@ fn scaled(text: &str, unit: u64) -> Option<u64> {
     whole.checked_add(u64::try_from(parts / scale).ok()?)
 }
 
+/// Something counted in thousandths.
+struct Thousandths(u32);
+
+impl Thousandths {
+    /// Reads `2`, `0.5` or `500m`, within bounds; `wrong` says what it is not.
+    fn read(
+        text: &str,
+        min: u32,
+        max: u32,
+        wrong: fn(String) -> QuantityError,
+    ) -> Result<u32, QuantityError> {
+        let milli = match text.strip_suffix('m') {
+            Some(milli) => scaled(milli, 1),
+            None => scaled(text, 1_000),
+        };
+        let milli = milli.ok_or_else(|| wrong(shortened(text)))?;
+        match u32::try_from(milli) {
+            Ok(milli) if (min..=max).contains(&milli) => Ok(milli),
+            _ => Err(QuantityError::Bounds {
+                given: shortened(text),
+                min: Self(min).to_string(),
+                max: Self(max).to_string(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for Thousandths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            milli if milli.is_multiple_of(1_000) => write!(f, "{}", milli / 1_000),
+            milli => write!(f, "{milli}m"),
+        }
+    }
+}
+
 /// Thousandths of a core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cpu(pub u32);
@@ -73,28 +118,31 @@ impl FromStr for Cpu {
     type Err = QuantityError;
 
     fn from_str(text: &str) -> Result<Self, QuantityError> {
-        let milli = match text.strip_suffix('m') {
-            Some(milli) => scaled(milli, 1),
-            None => scaled(text, 1_000),
-        };
-        let milli = milli.ok_or_else(|| QuantityError::Cpu(shortened(text)))?;
-        match u32::try_from(milli) {
-            Ok(milli) if (CPU_MILLI_MIN..=CPU_MILLI_MAX).contains(&milli) => Ok(Self(milli)),
-            _ => Err(QuantityError::Bounds {
-                given: shortened(text),
-                min: Self(CPU_MILLI_MIN).to_string(),
-                max: Self(CPU_MILLI_MAX).to_string(),
-            }),
-        }
+        Thousandths::read(text, CPU_MILLI_MIN, CPU_MILLI_MAX, QuantityError::Cpu).map(Self)
     }
 }
 
 impl fmt::Display for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            milli if milli.is_multiple_of(1_000) => write!(f, "{}", milli / 1_000),
-            milli => write!(f, "{milli}m"),
-        }
+        fmt::Display::fmt(&Thousandths(self.0), f)
+    }
+}
+
+/// Thousandths of an accelerator; none of it is an amount too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Accelerator(pub u32);
+
+impl FromStr for Accelerator {
+    type Err = QuantityError;
+
+    fn from_str(text: &str) -> Result<Self, QuantityError> {
+        Thousandths::read(text, 0, ACCELERATOR_MILLI_MAX, QuantityError::Accelerator).map(Self)
+    }
+}
+
+impl fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&Thousandths(self.0), f)
     }
 }
 
@@ -169,6 +217,11 @@ impl Span {
         text.parse::<Self>()?.bounded(CALL_TIME_MIN, CALL_TIME_MAX)
     }
 
+    /// Reads the round trip that a replica may be away from something, within its bounds.
+    pub fn of_round_trip(text: &str) -> Result<Self, QuantityError> {
+        text.parse::<Self>()?.bounded(ROUND_TRIP_MIN, ROUND_TRIP_MAX)
+    }
+
     /// The same, if it is neither shorter nor longer than these.
     pub fn bounded(self, min: Duration, max: Duration) -> Result<Self, QuantityError> {
         if (min..=max).contains(&self.0) {
@@ -229,7 +282,7 @@ macro_rules! written_as_text {
     )*};
 }
 
-written_as_text!(Cpu, Memory, Span);
+written_as_text!(Cpu, Accelerator, Memory, Span);
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +298,20 @@ mod tests {
             assert_eq!(text.parse::<Cpu>(), Err(QuantityError::Cpu(text.into())), "{text}");
         }
         assert_eq!("0".parse::<Cpu>().unwrap_err().to_string(), "0 is out of bounds: 1m to 1000 are allowed");
+    }
+
+    #[test]
+    fn accelerators_are_read_as_cpu_is_but_may_be_none() {
+        for (text, milli) in [("0", 0), ("1", 1_000), ("0.5", 500), ("500m", 500), ("1000", 1_000_000)] {
+            assert_eq!(text.parse(), Ok(Accelerator(milli)), "{text}");
+        }
+        for text in ["", "m", "1.5m", "-1", "one"] {
+            assert_eq!(text.parse::<Accelerator>(), Err(QuantityError::Accelerator(text.into())), "{text}");
+        }
+        assert_eq!(
+            "1001".parse::<Accelerator>().unwrap_err().to_string(),
+            "1001 is out of bounds: 0 to 1000 are allowed"
+        );
     }
 
     #[test]
@@ -278,6 +345,9 @@ mod tests {
     fn what_is_shown_can_be_read_again() {
         for milli in [1, 100, 1_000, 1_500, 1_000_000] {
             assert_eq!(Cpu(milli).to_string().parse(), Ok(Cpu(milli)));
+        }
+        for milli in [0, 1, 500, 1_000, 1_000_000] {
+            assert_eq!(Accelerator(milli).to_string().parse(), Ok(Accelerator(milli)));
         }
         for bytes in [1 << 20, (1 << 20) + 1, 64 << 20, 4 << 30] {
             assert_eq!(Memory(bytes).to_string().parse(), Ok(Memory(bytes)));

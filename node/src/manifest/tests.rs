@@ -1,4 +1,6 @@
 use super::*;
+use orbweave_model::{NodeId, WorkloadName};
+use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
 use quantity::{Cpu, Memory, Span};
 use std::time::Duration;
 
@@ -19,6 +21,21 @@ spec:
   route: { host: hello.mesh, path: /, idempotent: true, deadline: 10s }
 ";
 
+const REQUIRES: &str = "requires: [\"tier in (cloud, edge)\", '!spot']";
+
+const PLACEMENT: &str = "\
+    prefers:
+      - { wants: [\"site in (hamburg, kiel)\", '!spot'], weight: 80 }
+      - { wants: [tier=edge] }
+    spread:
+      - { over: example.org/site, atMost: 1, maxSkew: 2 }
+      - over: node
+    apartFrom: [db, cache]
+    near:
+      - { workload: db, within: 20ms }
+      - { labels: [site=hamburg, tier=edge] }
+      - { node: abababababababababababababababababababababababababababababababab, within: 1h }";
+
 fn error_of(text: &str) -> String {
     Manifest::parse(text).unwrap_err().to_string()
 }
@@ -27,6 +44,19 @@ fn error_of(text: &str) -> String {
 fn with(line: &str, instead: &str) -> String {
     assert_eq!(WHOLE.matches(line).count(), 1, "{line}");
     error_of(&WHOLE.replace(line, instead))
+}
+
+/// What the mesh agrees on, with this in the place of the conditions.
+fn policy_of(placement: &str) -> Option<Policy> {
+    let manifest = Manifest::parse(&WHOLE.replace(REQUIRES, placement)).unwrap();
+    manifest.workload(1, Vec::new(), NodeId([7; 32])).policy
+}
+
+/// With each of these lines in the place of the conditions, the error from its column on.
+fn placements_are_refused(cases: &[(&str, &str)]) {
+    for (line, error) in cases {
+        assert_eq!(with(REQUIRES, line), format!("manifest:10:{error}"), "{line}");
+    }
 }
 
 #[test]
@@ -201,6 +231,174 @@ fn a_condition_that_is_wrong_is_named_by_its_place_in_the_list() {
         with("[\"tier in (cloud, edge)\", '!spot']", &format!("[{}]", many.join(", "))),
         "manifest:10:15: spec.placement.requires: more than 32 conditions"
     );
+}
+
+#[test]
+fn wishes_and_rules_about_places_reach_the_mesh_as_they_were_written() {
+    let name = |text: &str| text.parse::<WorkloadName>().unwrap();
+    let prefers = |wants: &str, weight| Preference { wants: wants.parse().unwrap(), weight };
+    let spread = |over: &str, at_most, max_skew| Spread { over: over.into(), at_most, max_skew };
+    let near = |to, within_ms| Near { to, within_ms };
+    let policy = Policy {
+        prefers: vec![prefers("site in (hamburg, kiel), !spot", 80), prefers("tier=edge", 50)],
+        spread: vec![spread("example.org/site", Some(1), Some(2)), spread("node", None, None)],
+        apart_from: vec![name("db"), name("cache")],
+        near: vec![
+            near(Target::Workload(name("db")), Some(20)),
+            near(Target::Labels("site=hamburg, tier=edge".parse().unwrap()), None),
+            near(Target::Node(NodeId([0xab; 32])), Some(3_600_000)),
+        ],
+    };
+    assert_eq!(policy.beyond(), None);
+    assert_eq!(policy_of(PLACEMENT), Some(policy));
+    assert_eq!(policy_of(REQUIRES), None, "conditions are no policy");
+    assert_eq!(policy_of("prefers: []\n    spread: []\n    apartFrom: []\n    near: []"), None);
+}
+
+#[test]
+fn an_accelerator_is_needed_only_where_one_is_asked_for() {
+    let need = |resource: &str| {
+        let manifest = Manifest::parse(&WHOLE.replace("memory: 64Mi", resource)).unwrap();
+        manifest.spec.resources.need().accelerator_milli
+    };
+    assert_eq!(need("memory: 64Mi"), 0);
+    for (given, milli) in [("1", 1_000), ("0.5", 500), ("500m", 500), ("0", 0), ("1000", 1_000_000)] {
+        assert_eq!(need(&format!("accelerator: {given}")), milli, "{given}");
+    }
+    assert_eq!(
+        with("memory: 64Mi", "accelerator: 1001"),
+        "manifest:11:40: spec.resources.accelerator: 1001 is out of bounds: 0 to 1000 are allowed"
+    );
+    assert_eq!(
+        with("memory: 64Mi", "accelerator: one"),
+        "manifest:11:40: spec.resources.accelerator: \"one\" is no number of accelerators: write devices \
+         (1, 0.5) or thousandths of one (500m)"
+    );
+}
+
+#[test]
+fn fields_of_a_wish_that_are_unknown_or_missing_are_named() {
+    placements_are_refused(&[
+        ("prefer: []", "5: spec.placement: unknown field `prefer`; did you mean `prefers`?"),
+        (
+            "prefers: [{ want: [a] }]",
+            "17: spec.placement.prefers[0]: unknown field `want`; did you mean `wants`?",
+        ),
+        ("prefers: [{ weight: 1 }]", "15: spec.placement.prefers[0]: the field `wants` is missing"),
+        (
+            "spread: [{ over: site, most: 1 }]",
+            "28: spec.placement.spread[0]: unknown field `most`; did you mean `atMost`?",
+        ),
+        ("spread: [{ atMost: 1 }]", "14: spec.placement.spread[0]: the field `over` is missing"),
+        (
+            "near: [{ workloads: db }]",
+            "14: spec.placement.near[0]: unknown field `workloads`; did you mean `workload`?",
+        ),
+    ]);
+}
+
+#[test]
+fn what_a_wish_may_say_is_bounded() {
+    placements_are_refused(&[
+        (
+            "prefers: [{ wants: [a], weight: 0 }]",
+            "37: spec.placement.prefers[0].weight: 0 is out of bounds: 1 to 100 are allowed",
+        ),
+        (
+            "prefers: [{ wants: [a], weight: 101 }]",
+            "37: spec.placement.prefers[0].weight: 101 is out of bounds: 1 to 100 are allowed",
+        ),
+        (
+            "prefers: [{ wants: [a], weight: much }]",
+            "37: spec.placement.prefers[0].weight: must be a whole number from 1 to 100, but \"much\" was \
+             given",
+        ),
+        (
+            "prefers: [{ wants: [] }]",
+            "24: spec.placement.prefers[0].wants: at least one condition is needed, such as `tier=edge`",
+        ),
+        (
+            "prefers: [{ wants: a=b }]",
+            "24: spec.placement.prefers[0].wants: must be a list, but \"a=b\" was given",
+        ),
+        (
+            "spread: [{ over: site, atMost: 0 }]",
+            "36: spec.placement.spread[0].atMost: 0 is out of bounds: 1 to 65536 are allowed",
+        ),
+        (
+            "spread: [{ over: node, maxSkew: 0 }]",
+            "37: spec.placement.spread[0].maxSkew: 0 is out of bounds: 1 to 65536 are allowed",
+        ),
+        (
+            "spread: [{ over: a=b }]",
+            "22: spec.placement.spread[0].over: \"a=b\" is no label's key: 1 to 63 letters, digits, '-', \
+             '_', '.' and '/', or `node` for the nodes themselves",
+        ),
+        (
+            "apartFrom: [db, Cache]",
+            "21: spec.placement.apartFrom[1]: \"Cache\" is no name: 1 to 63 lower-case letters, digits and \
+             '-', beginning and ending with a letter or digit",
+        ),
+    ]);
+}
+
+#[test]
+fn near_takes_one_target_that_there_can_be() {
+    placements_are_refused(&[
+        (
+            "near: [{ workload: db, node: abababababababababababababababababababababababababababababababab }]",
+            "12: spec.placement.near[0]: one of `workload`, `labels` and `node` is needed, but 2 were given",
+        ),
+        (
+            "near: [{ within: 20ms }]",
+            "12: spec.placement.near[0]: one of `workload`, `labels` and `node` is needed, but 0 were given",
+        ),
+        (
+            "near: [{ workload: Db }]",
+            "24: spec.placement.near[0].workload: \"Db\" is no name: 1 to 63 lower-case letters, digits and \
+             '-', beginning and ending with a letter or digit",
+        ),
+        (
+            "near: [{ node: abc }]",
+            "20: spec.placement.near[0].node: a node id must be 64 hexadecimal digits, but \"abc\" is not",
+        ),
+        (
+            "near: [{ labels: [] }]",
+            "22: spec.placement.near[0].labels: at least one condition is needed, such as `tier=edge`",
+        ),
+        (
+            "near: [{ labels: [a, b within c] }]",
+            "26: spec.placement.near[0].labels[1]: \"b within c\" is no condition: write key, !key, \
+             key=value, key!=value, key in (a, b) or key notin (a, b)",
+        ),
+        (
+            "near: [{ workload: db, within: 2h }]",
+            "36: spec.placement.near[0].within: 2h is out of bounds: 1ms to 1h are allowed",
+        ),
+        (
+            "near: [{ workload: db, within: 20 }]",
+            "36: spec.placement.near[0].within: \"20\" is no length of time: write 500ms, 10s, 5m, 1h, 7d or \
+             a sum such as 1h30m",
+        ),
+    ]);
+}
+
+#[test]
+fn the_number_of_wishes_is_bounded() {
+    for (field, item, allowed, what) in [
+        ("prefers", "{ wants: [a] }", 16, "preferences"),
+        ("spread", "{ over: a }", 4, "labels to spread over"),
+        ("apartFrom", "a", 16, "workloads"),
+        ("near", "{ workload: a }", 4, "places"),
+    ] {
+        let list = |n: usize| format!("{field}: [{}]", vec![item; n].join(", "));
+        assert!(policy_of(&list(allowed)).is_some(), "{field}");
+        let (given, column) = (allowed + 1, 7 + field.len());
+        let error = format!(
+            "manifest:10:{column}: spec.placement.{field}: {given} {what} are more than the {allowed} allowed"
+        );
+        assert_eq!(with(REQUIRES, &list(given)), error);
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! What a manifest says. The JSON Schema is drawn from these types and their comments.
 
-use super::field::{self, EnvValue, HostName, PathPrefix, Version};
-use super::quantity::{Cpu, Memory, Span};
-use orbweave_model::{Resources, Selector, WorkloadName, limit};
+use super::field::{self, EnvValue, HostName, LabelKey, PathPrefix, Version};
+use super::quantity::{Accelerator, Cpu, Memory, Span};
+use orbweave_model::{NodeId, Resources, Selector, WorkloadName, limit};
+use orbweave_scheduler::policy;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ pub enum Kind {
 pub struct Metadata {
     /// The name, unique in the mesh: lower-case letters, digits and '-'.
     #[serde(deserialize_with = "field::parsed")]
-    #[schemars(with = "String", regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"), length(min = 1, max = limit::NAME_BYTES_MAX))]
+    #[schemars(with = "String", regex(pattern = field::NAME_PATTERN), length(min = 1, max = limit::NAME_BYTES_MAX))]
     pub name: WorkloadName,
 }
 
@@ -116,6 +117,85 @@ pub struct Placement {
     #[serde(default, deserialize_with = "field::requires")]
     #[schemars(with = "Vec<String>", length(max = limit::SELECTOR_TERMS_MAX))]
     pub requires: Selector,
+    /// Conditions that a place should meet: they rank places and refuse none.
+    #[serde(default, deserialize_with = "field::prefers")]
+    #[schemars(length(max = policy::PREFERENCES_MAX))]
+    pub prefers: Vec<Preference>,
+    /// Over what the replicas are spread, the most important first.
+    #[serde(default, deserialize_with = "field::spread")]
+    #[schemars(length(max = policy::SPREADS_MAX))]
+    pub spread: Vec<Spread>,
+    /// Workloads that no node may hold that holds this one.
+    #[serde(default, deserialize_with = "field::apart_from")]
+    #[schemars(
+        with = "Vec<String>",
+        length(max = policy::APART_MAX),
+        inner(regex(pattern = field::NAME_PATTERN), length(min = 1, max = limit::NAME_BYTES_MAX))
+    )]
+    pub apart_from: Vec<WorkloadName>,
+    /// What the replicas shall be near, by round trip.
+    #[serde(default, deserialize_with = "field::near")]
+    #[schemars(length(max = policy::NEAR_MAX))]
+    pub near: Vec<Near>,
+}
+
+/// Conditions that a place should meet, and how much that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Preference {
+    /// Conditions on a node's labels, written as in `requires`. It counts where all of them hold.
+    #[serde(deserialize_with = "field::conditions")]
+    #[schemars(with = "Vec<String>", length(min = 1, max = limit::SELECTOR_TERMS_MAX))]
+    pub wants: Selector,
+    /// How much it counts; the most counts as much as one replica less on that node.
+    #[serde(default = "fifty", deserialize_with = "field::weight")]
+    #[schemars(range(min = 1, max = policy::WEIGHT_MAX))]
+    pub weight: u32,
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+/// Replicas are spread over the values of a label, or over nodes. Without a bound it is a wish.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Spread {
+    /// The label's key, or `node` for the nodes themselves.
+    #[serde(deserialize_with = "field::parsed")]
+    #[schemars(with = "String", regex(pattern = "^[A-Za-z0-9._/-]+$"), length(min = 1, max = limit::LABEL_BYTES_MAX))]
+    pub over: LabelKey,
+    /// Replicas that one value may have.
+    #[serde(default, deserialize_with = "field::replicas_option")]
+    #[schemars(range(min = 1, max = limit::REPLICAS_MAX))]
+    pub at_most: Option<u32>,
+    /// By how many replicas one value may be ahead of the one that has fewest.
+    #[serde(default, deserialize_with = "field::replicas_option")]
+    #[schemars(range(min = 1, max = limit::REPLICAS_MAX))]
+    pub max_skew: Option<u32>,
+}
+
+/// A place that replicas shall be near: one of `workload`, `labels` and `node`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["workload"] }, { "required": ["labels"] }, { "required": ["node"] }]))]
+pub struct Near {
+    /// Near the nearest node that runs this workload.
+    #[serde(default, deserialize_with = "field::parsed_option")]
+    #[schemars(with = "Option<String>", regex(pattern = field::NAME_PATTERN), length(min = 1, max = limit::NAME_BYTES_MAX))]
+    pub workload: Option<WorkloadName>,
+    /// Near the nearest node for which all of these conditions hold, written as in `requires`.
+    #[serde(default, deserialize_with = "field::conditions_option")]
+    #[schemars(with = "Option<Vec<String>>", length(min = 1, max = limit::SELECTOR_TERMS_MAX))]
+    pub labels: Option<Selector>,
+    /// Near the node with this id.
+    #[serde(default, deserialize_with = "field::parsed_option")]
+    #[schemars(with = "Option<String>", regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    pub node: Option<NodeId>,
+    /// The longest round trip; without it nearer is better, and that is all.
+    #[serde(default, deserialize_with = "field::round_trip")]
+    #[schemars(with = "Option<String>", regex(pattern = field::SPAN_PATTERN))]
+    pub within: Option<Span>,
 }
 
 /// What each replica needs.
@@ -124,24 +204,33 @@ pub struct Placement {
 pub struct ResourceNeed {
     /// Processor time: cores (`2`, `0.5`) or thousandths of one (`500m`).
     #[serde(deserialize_with = "field::parsed")]
-    #[schemars(schema_with = "field::cpu_schema")]
+    #[schemars(schema_with = "field::thousandths_schema")]
     pub cpu: Cpu,
     /// Memory of one instance: bytes with a unit, such as `64Mi`.
     #[serde(deserialize_with = "field::parsed")]
     #[schemars(schema_with = "field::memory_schema")]
     pub memory: Memory,
+    /// Accelerators: devices (`1`, `0.5`) or thousandths of one (`500m`). Which kind, labels say.
+    #[serde(deserialize_with = "field::parsed")]
+    #[schemars(schema_with = "field::thousandths_schema")]
+    pub accelerator: Accelerator,
 }
 
 impl Default for ResourceNeed {
     fn default() -> Self {
-        Self { cpu: Cpu(100), memory: Memory(64 << 20) }
+        Self { cpu: Cpu(100), memory: Memory(64 << 20), accelerator: Accelerator(0) }
     }
 }
 
 impl ResourceNeed {
     /// As the scheduler counts it.
     pub fn need(&self) -> Resources {
-        Resources { cpu_milli: self.cpu.0, memory_bytes: self.memory.0, instances: 1 }
+        Resources {
+            cpu_milli: self.cpu.0,
+            memory_bytes: self.memory.0,
+            instances: 1,
+            accelerator_milli: self.accelerator.0,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! From what a manifest says to what the mesh agrees on.
 
-use super::types::{Manifest, Route as ManifestRoute};
+use super::types::{Manifest, Near, Placement, Preference, Route as ManifestRoute, Spread};
 use orbweave_core::workload::{Route, WorkloadSpec};
 use orbweave_model::NodeId;
+use orbweave_scheduler::policy::{self, Policy, Target};
 
 impl Manifest {
     /// The workload's specification, with the release that names the component and the
@@ -22,7 +23,46 @@ impl Manifest {
             concurrency: spec.limits.concurrency,
             origin: Some(origin),
             reconcile: None,
+            policy: spec.placement.policy(),
         }
+    }
+}
+
+impl Placement {
+    /// Wishes and rules beyond the conditions; none where none were made.
+    fn policy(&self) -> Option<Policy> {
+        let policy = Policy {
+            prefers: self.prefers.iter().map(Preference::as_agreed).collect(),
+            spread: self.spread.iter().map(Spread::as_agreed).collect(),
+            apart_from: self.apart_from.clone(),
+            near: self.near.iter().filter_map(Near::as_agreed).collect(),
+        };
+        (!policy.is_empty()).then_some(policy)
+    }
+}
+
+impl Preference {
+    fn as_agreed(&self) -> policy::Preference {
+        policy::Preference { wants: self.wants.clone(), weight: self.weight }
+    }
+}
+
+impl Spread {
+    fn as_agreed(&self) -> policy::Spread {
+        policy::Spread { over: self.over.0.clone(), at_most: self.at_most, max_skew: self.max_skew }
+    }
+}
+
+impl Near {
+    /// None without a target: then the manifest was not accepted.
+    fn as_agreed(&self) -> Option<policy::Near> {
+        let to = match self {
+            Near { workload: Some(name), .. } => Target::Workload(name.clone()),
+            Near { labels: Some(labels), .. } => Target::Labels(labels.clone()),
+            Near { node, .. } => Target::Node((*node)?),
+        };
+        let within_ms = self.within.map(|within| u32::try_from(within.millis()).unwrap_or(u32::MAX));
+        Some(policy::Near { to, within_ms })
     }
 }
 

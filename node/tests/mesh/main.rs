@@ -12,4 +12,5 @@ mod refusals;
 mod restart;
 mod routes;
 mod support;
+mod why;
 mod wire;

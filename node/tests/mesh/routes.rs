@@ -124,7 +124,7 @@ async fn a_slot_without_holder_and_one_that_is_not_wanted_any_more_say_why() {
     for node in &mesh.nodes {
         until(&format!("the reason at {}", node.name), secs(20), async || {
             let said = node.run(&["ps"]).await.ok();
-            said.contains("no node fits: its labels do not satisfy `role=moon` (2 of 2)").then_some(())
+            said.contains("no node can take it (2 of 2: its labels do not satisfy `role=moon`)").then_some(())
         })
         .await;
     }

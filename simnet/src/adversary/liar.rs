@@ -11,8 +11,8 @@ use orbweave_core::Output;
 use orbweave_core::claim::{Claim, ClaimRange, EPOCH_MAX};
 use orbweave_core::message::{Message, Offer};
 use orbweave_model::{Hlc, Mono, NodeId, limit, wire};
-use orbweave_scheduler::candidate::Verdict;
 use orbweave_scheduler::rivals::Phase;
+use orbweave_scheduler::verdict::Verdict;
 use orbweave_state::record::{Record, RecordKind};
 use std::time::Duration;
 

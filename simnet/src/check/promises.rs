@@ -10,7 +10,7 @@ use orbweave_core::Output;
 use orbweave_core::claim::Claim;
 use orbweave_core::message::Message;
 use orbweave_model::{Hash, Hlc, NodeId, wire};
-use orbweave_scheduler::candidate::Verdict;
+use orbweave_scheduler::verdict::Verdict;
 use orbweave_state::record::RecordKind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -83,6 +83,7 @@ pub(super) fn catalogue(cluster: &mut Cluster, schedule: &Schedule) {
             version: "0.0.0".into(),
             plan: host.options.plan.clone(),
             lives_ms: Some(7 * 24 * 3_600_000),
+            denies: None,
         };
         let hlc = Hlc { wall: BEGIN - LAUNCHED, count: 0 };
         let (key, id) = (&host.key, host.id.to_string());

@@ -112,7 +112,7 @@ proptest! {
 fn a_claim_offer_or_answer_with_extreme_numbers_panics_nobody() {
     use orbweave_core::message::{Answer, Offer};
     use orbweave_model::Resources;
-    use orbweave_scheduler::candidate::Verdict;
+    use orbweave_scheduler::verdict::Verdict;
     let mut cluster = running(3, 2, 2, Faults::default());
     let from = cluster.hosts[1].id;
     for n in [0, 1, u64::from(u32::MAX), u64::MAX / 2, u64::MAX] {
@@ -127,7 +127,8 @@ fn a_claim_offer_or_answer_with_extreme_numbers_panics_nobody() {
                 held: small,
                 score: n as i64,
             };
-            let free = Resources { cpu_milli: small, memory_bytes: n, instances: small };
+            let free =
+                Resources { cpu_milli: small, memory_bytes: n, instances: small, accelerator_milli: small };
             let answer = Answer { id: n, verdict: Verdict::Fits, free, held: small, load: small };
             for message in [Message::Offer(offer), Message::Answer(answer)] {
                 cluster.feed(0, Input::Datagram { from, bytes: message.encode() });

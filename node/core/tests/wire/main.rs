@@ -11,12 +11,14 @@ use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
 use orbweave_golden::pinned;
 use orbweave_model::wire::{decode_open, encode};
 use orbweave_model::{Mono, NodeId, Now, Resources, Wall};
-use orbweave_scheduler::candidate::Verdict;
+use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
 use orbweave_scheduler::rivals::{Phase, Reconcile};
+use orbweave_scheduler::verdict::Verdict;
 use orbweave_trust::{Authority, Certificate, Genesis, Grant, Roles, SecretKey, Strict};
 use std::sync::Arc;
 
-const HAVE: Resources = Resources { cpu_milli: 1_500, memory_bytes: 64 << 20, instances: 3 };
+const HAVE: Resources =
+    Resources { cpu_milli: 1_500, memory_bytes: 64 << 20, instances: 3, accelerator_milli: 0 };
 
 /// Adds a key to the map that begins at `at` and ends with the bytes.
 fn newer(bytes: &[u8], at: usize) -> Vec<u8> {
@@ -55,6 +57,16 @@ fn datagrams_are_as_they_always_were() {
         ("message-answer-unknown", Message::Answer(answer(Verdict::Unknown))),
         ("message-answer-release", Message::Answer(answer(Verdict::Release("revoked".into())))),
         ("message-answer-leaving", Message::Answer(answer(Verdict::Leaving))),
+        ("message-answer-accelerator", Message::Answer(answer(Verdict::Accelerator(5, 4)))),
+        ("message-answer-capability", Message::Answer(answer(Verdict::Capability("wasi:sockets".into())))),
+        ("message-answer-apart", Message::Answer(answer(Verdict::Apart("cache".into())))),
+        ("message-answer-crowded", Message::Answer(answer(Verdict::Crowded("site".into(), "a".into(), 1)))),
+        ("message-answer-skewed", Message::Answer(answer(Verdict::Skewed("site".into(), "a".into(), 2)))),
+        ("message-answer-no-domain", Message::Answer(answer(Verdict::NoDomain("site".into())))),
+        ("message-answer-too-far", Message::Answer(answer(Verdict::TooFar("db".into(), Some(9_000), 5)))),
+        ("message-answer-unreachable", Message::Answer(answer(Verdict::Unreachable))),
+        ("message-answer-dark", Message::Answer(answer(Verdict::Dark(Some(1_800_000_000_000))))),
+        ("message-answer-gone", Message::Answer(answer(Verdict::Gone))),
         ("message-record", Message::Record(&[4, 5, 6])),
         ("message-rumour", Message::Rumour(&[0, 2, 1, 2, 3, 4, 5, 6])),
         ("message-ask", Message::Ask(&[0, 2, 1, 2, 3, 4, 5, 6])),
@@ -105,10 +117,18 @@ fn the_node_record_is_as_it_always_was() {
         version: "0.1.0".into(),
         plan: None,
         lives_ms: None,
+        denies: None,
     };
-    let golden = pinned!("node-info", &info.encode());
-    for bytes in [golden.clone(), newer(&golden, 0)] {
-        assert_eq!(NodeInfo::decode(&bytes), Ok(info.clone()));
+    let denying = NodeInfo {
+        capacity: Resources { accelerator_milli: 2_000, ..HAVE },
+        denies: Some(vec!["wasi:sockets".into()]),
+        ..info.clone()
+    };
+    for (name, info) in [("node-info", info), ("node-info-denying", denying)] {
+        let golden = pinned!(name, &info.encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(NodeInfo::decode(&bytes), Ok(info.clone()));
+        }
     }
 }
 
@@ -124,6 +144,7 @@ fn the_contact_plan_is_as_it_always_was() {
         version: "0.1.0".into(),
         plan: Some(plan),
         lives_ms: Some(604_800_000),
+        denies: None,
     };
     let elements = Orbit::Elements {
         line1: "1 25544U 98067A   24350.52040184  .00017030  00000+0  30074-3 0  9995".into(),
@@ -231,8 +252,24 @@ fn the_workload_is_as_it_always_was() {
         concurrency: 8,
         origin: Some(NodeId([4; 32])),
         reconcile: Some(Reconcile::KeepOriginal),
+        policy: None,
     };
-    for (name, spec) in [("workload", spec), ("workload-deleted", WorkloadSpec::deletion(9))] {
+    let near = |to, within_ms| Near { to, within_ms };
+    let policy = Policy {
+        prefers: vec![Preference { wants: "tier=edge".parse().unwrap(), weight: 50 }],
+        spread: vec![Spread { over: "site".into(), at_most: Some(1), max_skew: None }],
+        apart_from: vec!["cache".parse().unwrap()],
+        near: vec![
+            near(Target::Node(NodeId([5; 32])), None),
+            near(Target::Labels("site=north".parse().unwrap()), Some(20)),
+            near(Target::Workload("db".parse().unwrap()), None),
+        ],
+    };
+    let need = Resources { accelerator_milli: 500, ..HAVE };
+    let placed = WorkloadSpec { policy: Some(policy), need, ..spec.clone() };
+    let every =
+        [("workload", spec), ("workload-placed", placed), ("workload-deleted", WorkloadSpec::deletion(9))];
+    for (name, spec) in every {
         let golden = pinned!(name, &spec.encode());
         for bytes in [golden.clone(), newer(&golden, 0)] {
             assert_eq!(WorkloadSpec::decode(&bytes), Ok(spec.clone()));
@@ -269,6 +306,7 @@ fn config() -> NodeConfig {
         labels: Default::default(),
         capacity: HAVE,
         addresses: Vec::new(),
+        denies: Vec::new(),
         plan: None,
         version: "0.1.0".into(),
         speaks: Default::default(),

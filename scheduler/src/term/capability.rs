@@ -1,0 +1,54 @@
+//! Interfaces that a component asks of its host, and that a node does not grant.
+
+use super::{Term, nothing};
+use crate::candidate::{Candidate, Choice};
+use crate::verdict::Verdict;
+
+pub(super) const TERM: Term = Term {
+    name: "capability",
+    about: "it must grant the interfaces that the component imports",
+    judge,
+    weigh: nothing,
+};
+
+fn judge(choice: &Choice, candidate: &Candidate) -> Verdict {
+    let denied = |import: &&String| candidate.denies.iter().any(|denied| covers(denied, import));
+    match choice.need.imports.iter().find(denied) {
+        Some(import) if !candidate.denies.is_empty() => Verdict::Capability(import.clone()),
+        _ => Verdict::Fits,
+    }
+}
+
+/// Whether what is denied is this interface, or its package, in any version:
+/// `wasi:sockets` covers `wasi:sockets/tcp@0.2.3`.
+fn covers(denied: &str, import: &str) -> bool {
+    let rest = import.strip_prefix(denied);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '@']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::*;
+    use super::*;
+
+    #[test]
+    fn a_denied_package_denies_its_interfaces_in_every_version_and_no_other() {
+        let import = "wasi:sockets/tcp@0.2.3";
+        let sample =
+            Sample { imports: vec!["wasi:cli/run@0.2.3".into(), import.into()], ..Sample::default() };
+        let none = labels(&[]);
+        for (denied, fits) in [
+            ("wasi:sockets", false),
+            ("wasi:sockets/tcp", false),
+            (import, false),
+            ("wasi:sock", true),
+            ("wasi:sockets/udp", true),
+            ("wasi:http", true),
+        ] {
+            let denies = [denied.to_owned()];
+            let verdict = &sample.judge(&[Candidate { denies: &denies, ..candidate(1, &none) }])[0];
+            let expected = if fits { Verdict::Fits } else { Verdict::Capability(import.into()) };
+            assert_eq!(*verdict, expected, "{denied}");
+        }
+    }
+}
