@@ -48,12 +48,22 @@ pub struct Holding {
     pub phase: Phase,
     /// Its score, frozen in the claim.
     pub score: i64,
+    /// Whether the slot should be elsewhere: its node is drained, say.
+    pub yields: bool,
 }
 
-/// The claim that keeps the slot; one that drains keeps it only if all drain.
+impl Holding {
+    /// Whether the slot has its place: nobody need look for another.
+    pub fn stays(&self) -> bool {
+        self.phase != Phase::Draining && !self.yields
+    }
+}
+
+/// The claim that keeps the slot: one that drains only if all drain, and else one that
+/// yields only if all yield.
 pub fn keeper<'a>(rule: Reconcile, rivals: impl IntoIterator<Item = &'a Holding>) -> Option<&'a Holding> {
     rivals.into_iter().max_by_key(|h| {
-        let stays = h.phase != Phase::Draining;
+        let stays = (h.phase != Phase::Draining, !h.yields);
         let epoch = i128::from(h.epoch);
         let score = i128::from(h.score);
         match rule {
@@ -69,7 +79,7 @@ mod tests {
     use super::*;
 
     fn holding(node: u8, epoch: u64, score: i64, phase: Phase) -> Holding {
-        Holding { holder: NodeId([node; 32]), epoch, phase, score }
+        Holding { holder: NodeId([node; 32]), epoch, phase, score, yields: false }
     }
 
     #[test]
@@ -95,5 +105,19 @@ mod tests {
         let rivals = [holding(1, 9, 0, Phase::Draining), holding(2, 1, 0, Phase::Running)];
         assert_eq!(keeper(Reconcile::KeepNewest, &rivals).unwrap().holder, NodeId([2; 32]));
         assert_eq!(keeper(Reconcile::KeepNewest, &rivals[..1]).unwrap().holder, NodeId([1; 32]));
+    }
+
+    #[test]
+    fn one_that_yields_gives_way_by_every_rule_but_not_to_one_that_drains() {
+        let yielding = Holding { yields: true, ..holding(1, 1, 90, Phase::Running) };
+        let other = holding(2, 2, 10, Phase::Preparing);
+        for rule in [Reconcile::KeepNewest, Reconcile::KeepOriginal, Reconcile::BestScore] {
+            assert_eq!(keeper(rule, &[yielding, other]).unwrap().holder, other.holder);
+            let draining = Holding { phase: Phase::Draining, ..other };
+            assert_eq!(keeper(rule, &[yielding, draining]).unwrap().holder, yielding.holder);
+            let both = Holding { yields: true, ..other };
+            let keeper = keeper(rule, &[yielding, both]).unwrap().holder;
+            assert_eq!(keeper == other.holder, rule == Reconcile::KeepNewest, "{rule:?}");
+        }
     }
 }

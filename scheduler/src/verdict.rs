@@ -72,6 +72,9 @@ pub enum Verdict {
     /// It is not alive.
     #[n(19)]
     Gone,
+    /// People took it out of service.
+    #[n(20)]
+    Cordoned,
 }
 
 /// One reason why nodes do not take a slot, and how many they are.
@@ -172,6 +175,7 @@ impl fmt::Display for Verdict {
             }
             Verdict::TooFar(target, None, _) => write!(f, "knows no way to {target}"),
             Verdict::Unreachable => f.write_str("has no link to the node that places"),
+            Verdict::Cordoned => f.write_str("is cordoned, and takes nothing new"),
             Verdict::Gone => f.write_str("is not alive"),
             Verdict::Dark(None) => f.write_str("is out of reach, and no contact is known"),
             Verdict::Dark(Some(until)) => write!(f, "is out of reach until {} UTC", Wall(*until)),

@@ -1,7 +1,8 @@
 //! The papers of a mesh: genesis, keys, certificates, releases, signed by known keys.
 
 use orbweave_core::WorkloadSpec;
-use orbweave_model::{Hash, Hlc, MeshId, PublicKey, Resources, Wall};
+use orbweave_core::cordon::Cordon;
+use orbweave_model::{Hash, Hlc, MeshId, NodeId, PublicKey, Resources, Wall};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{
     Authority, Certificate, Genesis, Grant, ReleaseStatement, Roles, SecretKey, Strict, TrustStatement,
@@ -137,6 +138,12 @@ impl World {
     pub fn record(&self, name: &str, spec: &WorkloadSpec, at: Wall) -> Vec<u8> {
         let hlc = Hlc { wall: at, count: 0 };
         Record::sign(&self.operator, self.mesh, RecordKind::WORKLOAD, name, hlc, spec.encode())
+    }
+
+    /// What an operator says of a node as a place for work.
+    pub fn cordon(&self, node: NodeId, cordon: &Cordon, at: Wall) -> Vec<u8> {
+        let (hlc, key) = (Hlc { wall: at, count: 0 }, node.to_string());
+        Record::sign(&self.operator, self.mesh, RecordKind::CORDON, &key, hlc, cordon.encode())
     }
 
     /// A record with which a root carries the roots' revocation of a key.

@@ -32,6 +32,9 @@ impl RecordKind {
     pub const TRUST: Self = Self(6);
     /// A renewed certificate of the node that the key names. By an admission key; kept.
     pub const CERTIFICATE: Self = Self(7);
+    /// Whether the node that the key names is a place for work. By a principal that may
+    /// operate; kept.
+    pub const CORDON: Self = Self(8);
 }
 
 /// Identity of a record: only a record of the same identity supersedes it.

@@ -389,7 +389,7 @@ enum Life {
 fn life(kind: RecordKind) -> Life {
     match kind {
         RecordKind::NODE => Life::Own,
-        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => Life::Kept,
+        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE | RecordKind::CORDON => Life::Kept,
         // A claim, and what only a newer version understands.
         _ => Life::WithItsNode,
     }

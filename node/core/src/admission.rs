@@ -54,7 +54,7 @@ impl Node {
     fn is_held_elsewhere(&self, offer: &Offer) -> bool {
         let rivals = self.holdings(&offer.workload, offer.slot);
         rivals.iter().filter(|rival| rival.phase != Phase::Draining).any(|rival| {
-            let runs = rival.phase == Phase::Running && rival.holder != self.me;
+            let runs = rival.phase == Phase::Running && rival.holder != self.me && !rival.yields;
             rival.epoch > offer.epoch_seen
                 || (runs && self.membership.state(rival.holder) == MemberState::Alive)
         })

@@ -153,6 +153,7 @@ impl Node {
             |kind, key: &str, author: NodeId| RecordId { kind, key: key.to_owned(), author: author.into() };
         let mut records: Vec<&Record> = self.store.of_kind(RecordKind::TRUST).collect();
         records.extend(self.store.rivals(RecordKind::CERTIFICATE, &key));
+        records.extend(self.store.rivals(RecordKind::CORDON, &key));
         records.extend(self.store.get(&of(RecordKind::NODE, &key, peer)));
         for name in names {
             records.extend(self.store.rivals(RecordKind::WORKLOAD, name.as_str()));

@@ -1,6 +1,7 @@
 //! What this node believes of the nodes that could take a slot, as the placer and the
 //! candidate itself judge them.
 
+use crate::cordon::Service;
 use crate::message::Load;
 use crate::node::Node;
 use crate::placing::UnderWay;
@@ -87,7 +88,11 @@ impl Node {
             load: load.saturating_add(under_way),
             rtt_us: peer.and_then(|p| p.rtt).map(microseconds),
             denies: info.denies.as_deref().unwrap_or_default(),
-            hindrance: (!peer.is_some_and(|p| p.up)).then_some(Verdict::Unreachable),
+            hindrance: if self.service(node) != Service::Open {
+                Some(Verdict::Cordoned)
+            } else {
+                (!peer.is_some_and(|p| p.up)).then_some(Verdict::Unreachable)
+            },
             ..Candidate::new(node, &info.labels, free)
         })
     }
@@ -97,6 +102,8 @@ impl Node {
         let Load { free, slots } = self.load_now();
         let hindrance = if self.leaving {
             Some(Verdict::Leaving)
+        } else if self.service(self.me) != Service::Open {
+            Some(Verdict::Cordoned)
         } else {
             self.is_backing_off(name).then_some(Verdict::BackingOff)
         };
@@ -144,8 +151,12 @@ impl Node {
 
     /// Whether a workload keeps apart from others, or others from it.
     fn has_conflicts(&self, name: &WorkloadName, spec: &WorkloadSpec) -> bool {
-        !spec.policy().apart_from.is_empty()
-            || self.desired.values().any(|d| d.spec.policy().apart_from.contains(name))
+        !spec.policy().apart_from.is_empty() || self.keeps_apart_from(name)
+    }
+
+    fn keeps_apart_from(&self, name: &WorkloadName) -> bool {
+        let ruled = self.ruled.iter().filter_map(|ruled| self.desired.get(ruled));
+        ruled.into_iter().any(|desired| desired.spec.policy().apart_from.contains(name))
     }
 
     /// A workload that a node holds and that this one keeps apart from, on either's word.

@@ -31,6 +31,7 @@ pub enum EventKind {
     RecordRefused,
     SelfDoubt,
     SelfDoubtOver,
+    Cordon,
 }
 
 /// Something that the node saw, decided or did.

@@ -26,6 +26,7 @@ mod carried;
 mod choosing;
 pub mod claim;
 mod clock;
+pub mod cordon;
 pub mod event;
 pub mod fleet;
 mod holding;
@@ -50,6 +51,7 @@ mod syncing;
 mod view;
 pub mod why;
 pub mod workload;
+mod yielding;
 
 pub use event::{Event, EventKind};
 pub use io::{ExecutorEvent, Input, Output};

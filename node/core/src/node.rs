@@ -4,6 +4,7 @@ use crate::attention::{SETTLE, SETTLE_ALONE};
 use crate::carried::{self, Contact};
 use crate::claim::Claim;
 use crate::clock::Clock;
+use crate::cordon::Cordon;
 use crate::event::Event;
 use crate::fleet::Fleet;
 use crate::holding::Held;
@@ -156,6 +157,10 @@ pub struct Node {
     pub(crate) nodes: BTreeMap<NodeId, Arc<NodeInfo>>,
     pub(crate) certificates: BTreeMap<NodeId, Arc<Certificate>>,
     pub(crate) desired: BTreeMap<WorkloadName, Desired>,
+    /// What operators said of nodes.
+    pub(crate) cordons: BTreeMap<NodeId, (Cordon, Wall)>,
+    /// Workloads with rules about where their replicas may be together.
+    pub(crate) ruled: BTreeSet<WorkloadName>,
     /// Workloads whose release is not accepted here.
     pub(crate) refused: BTreeSet<WorkloadName>,
     /// Claims on at least one slot.
@@ -300,6 +305,8 @@ impl Node {
             nodes: BTreeMap::new(),
             certificates: BTreeMap::from([(me, Arc::new(certificate))]),
             desired: BTreeMap::new(),
+            cordons: BTreeMap::new(),
+            ruled: BTreeSet::new(),
             refused: BTreeSet::new(),
             claims: BTreeMap::new(),
             claimed_by: BTreeMap::new(),

@@ -9,7 +9,7 @@ use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Mono, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::candidate::Choice;
 use orbweave_scheduler::rank;
-use orbweave_scheduler::rivals::Phase;
+use orbweave_scheduler::rivals::{Holding, Phase};
 use orbweave_scheduler::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -86,7 +86,8 @@ impl Node {
         for slot in 0..slots {
             let key = (name.clone(), slot);
             let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
-            let taken = claimed_here || self.holdings(name, slot).iter().any(|h| h.phase != Phase::Draining);
+            let taken = (claimed_here && !self.yields(name, slot, self.me))
+                || self.holdings(name, slot).iter().any(Holding::stays);
             if taken {
                 if !plant::on(Plant::TimerUnguarded) {
                     self.vacancies.remove(&key);

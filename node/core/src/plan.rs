@@ -99,6 +99,7 @@ impl Node {
                 let term = spec.requires.first_unmet(&info.labels)?;
                 Some(Verdict::Label(term).to_string())
             });
+            let unmet = unmet.or_else(|| self.why_it_yields(name, slot, from?));
             if slot >= wanted {
                 plan.slots.extend(from.map(|_| planned(Fate::Ends, None, None)));
                 continue;

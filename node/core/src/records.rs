@@ -2,6 +2,7 @@
 //! merged, written down. What this node says itself is staged until it is durable.
 
 use crate::body::{self, NodeBody, WorkloadBody};
+use crate::cordon::Cordon;
 use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
@@ -90,7 +91,8 @@ fn order(kind: RecordKind) -> u8 {
         RecordKind::NODE => 1,
         RecordKind::WORKLOAD => 2,
         RecordKind::CLAIM => 3,
-        _ => 4,
+        RecordKind::CORDON => 4,
+        _ => 5,
     }
 }
 
@@ -253,6 +255,13 @@ impl Node {
                 }
             }
             RecordKind::CERTIFICATE => self.authorise_renewal(key, author, record.body()),
+            RecordKind::CORDON => {
+                if !self.authority.may(author, Roles::OPERATE, self.wall()) {
+                    return Err("its author has no right to take nodes out of service here".to_owned());
+                }
+                key.parse::<NodeId>().map_err(|e| e.to_string())?;
+                Cordon::decode(record.body()).map(drop).map_err(|e| e.to_string())
+            }
             // Of a newer version: kept and forwarded for those who understand it.
             _ => self.known_member(node),
         }
@@ -292,6 +301,11 @@ impl Node {
                     self.evict(key);
                 }
             }
+            RecordKind::CORDON => {
+                if let Ok(node) = key.parse::<NodeId>() {
+                    self.review_cordon(node);
+                }
+            }
             RecordKind::CERTIFICATE if *key == self.me.to_string() => self.adopt_renewal(record.body()),
             _ => {}
         }
@@ -318,6 +332,11 @@ impl Node {
             RecordKind::WORKLOAD => {
                 if let Ok(name) = id.key.parse::<WorkloadName>() {
                     self.review_workload(&name);
+                }
+            }
+            RecordKind::CORDON => {
+                if let Ok(node) = id.key.parse::<NodeId>() {
+                    self.review_cordon(node);
                 }
             }
             _ => {}
@@ -428,7 +447,7 @@ impl Node {
         if self.is_news(&record) {
             Ok(record)
         } else {
-            Err("a newer specification of this workload is here already: read it and try again".into())
+            Err("something newer about the same is here already: read it and try again".into())
         }
     }
 
@@ -495,6 +514,7 @@ impl Node {
         for name in self.desired.keys().cloned().collect::<Vec<_>>() {
             self.review_workload(&name);
         }
+        self.review_cordons();
     }
 
     fn write(&mut self, record: &Record) {

@@ -2,6 +2,7 @@
 //! rendezvous fetch and compile its component ahead, so that a failover only starts
 //! it. Every node computes the same standbys, so placers prefer them.
 
+use crate::cordon::Service;
 use crate::event::{Event, EventKind};
 use crate::io::Output;
 use crate::node::Node;
@@ -47,6 +48,7 @@ impl Node {
 
     fn may_stand_by(&self, name: &WorkloadName, desired: &Desired, node: NodeId) -> bool {
         self.held_by(name, node) == 0
+            && self.service(node) == Service::Open
             && self.nodes.get(&node).is_some_and(|info| desired.spec.requires.matches(&info.labels))
     }
 

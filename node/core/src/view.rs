@@ -46,6 +46,7 @@ impl Node {
         let Some((body, hlc, _)) = best else {
             self.desired.remove(name);
             self.refused.remove(name);
+            self.note_rules(name, None);
             self.forget_components();
             return;
         };
@@ -75,6 +76,8 @@ impl Node {
         } else {
             self.refused.remove(name);
         }
+        self.note_rules(name, Some(&spec));
+        self.touch_conflicts_of(name);
         let desired = Desired { run_key: body.run_key, spec, hlc, release };
         if self.desired.insert(name.clone(), desired).is_some() {
             self.forget_components();
@@ -118,6 +121,7 @@ impl Node {
             }
             self.claims.entry(name.clone()).or_default().insert(holder, claim);
         }
+        self.touch_conflicts_of(&name);
         self.dirty.insert(name);
         self.outputs.push_back(crate::io::Output::RoutesChanged);
     }
@@ -152,9 +156,11 @@ impl Node {
         claims
             .filter_map(|(&holder, claim)| {
                 let range = claim.at(slot)?;
-                Some(Holding { holder, epoch: range.epoch, phase: range.phase, score: range.score })
+                let yields = false;
+                Some(Holding { holder, epoch: range.epoch, phase: range.phase, score: range.score, yields })
             })
             .filter(|holding| self.counts(holding.holder))
+            .map(|holding| Holding { yields: self.yields(name, slot, holding.holder), ..holding })
             .collect()
     }
 

@@ -178,6 +178,9 @@ impl Node {
             let seconds = at.since(self.now.mono).as_secs();
             let _ = write!(answer, ", which failed {} times and tries again in {seconds} s", held.failures);
         }
+        if let Some(why) = self.why_it_yields(name, slot, keeper.holder) {
+            let _ = write!(answer, "; it goes to another node once one runs it: {why}");
+        }
         if holdings.len() > 1 {
             let others = holdings.iter().filter(|h| h.holder != keeper.holder).map(|h| self.name(h.holder));
             let others = others.collect::<Vec<_>>().join(", ");

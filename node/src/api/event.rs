@@ -120,6 +120,8 @@ pub enum EventKind {
     SelfDoubt,
     /// It sees them again.
     SelfDoubtOver,
+    /// People took a node out of service, or back into it.
+    Cordon,
     /// An event of a kind that this version does not know.
     #[serde(other)]
     Unknown,

@@ -123,6 +123,19 @@ pub enum NodeState {
     Left,
 }
 
+/// Whether a node is a place for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Service {
+    /// It is.
+    #[default]
+    Open,
+    /// It takes nothing new.
+    Cordoned,
+    /// It takes nothing new, and what it holds goes to others.
+    Drained,
+}
+
 /// A member, as the answering node sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -153,6 +166,15 @@ pub struct NodeView {
     pub rtt_us: Option<u64>,
     /// Its generation: one more with each start.
     pub generation: u64,
+    /// Whether people took it out of service.
+    #[serde(default)]
+    pub service: Service,
+    /// The generation of what they said last about that; 0 before.
+    #[serde(default)]
+    pub service_generation: u64,
+    /// When they said it, in milliseconds since 1970.
+    #[serde(default)]
+    pub service_since_ms: u64,
     /// How long ago it was heard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_heard_ms: Option<u64>,

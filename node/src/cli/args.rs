@@ -82,6 +82,12 @@ pub enum Command {
     Plan(PlanArgs),
     /// Change the number of replicas of a workload
     Scale(ScaleArgs),
+    /// Take a node out of service: it takes nothing new
+    Cordon(CordonArgs),
+    /// Take a node out of service, and hand what it holds to others
+    Drain(DrainArgs),
+    /// Take a node back into service
+    Uncordon(CordonArgs),
     /// Call an exported function; arguments and result are in WAVE
     Call(CallArgs),
     /// Print what a workload wrote, wherever it runs, or all on this node
@@ -385,6 +391,32 @@ impl FromStr for SlotArg {
         };
         Ok(Self { workload: name.parse().map_err(|e| format!("{e}"))?, slot })
     }
+}
+
+/// `cordon` and `uncordon`
+#[derive(Debug, Args)]
+pub struct CordonArgs {
+    /// The node, by name or by the beginning of its id
+    pub node: String,
+    /// The operator's key [default: operator.key of the state directory]
+    #[arg(long, value_name = "FILE")]
+    pub operator_key: Option<PathBuf>,
+}
+
+/// `drain`
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+    /// The node, by name or by the beginning of its id
+    pub node: String,
+    /// Wait until it holds nothing any more
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
+    pub timeout: Span,
+    /// The operator's key [default: operator.key of the state directory]
+    #[arg(long, value_name = "FILE")]
+    pub operator_key: Option<PathBuf>,
 }
 
 /// `scale`

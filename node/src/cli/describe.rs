@@ -3,7 +3,7 @@
 use super::args::DescribeArgs;
 use super::failure::Failure;
 use super::follow::event_line;
-use super::list::{instance_cells, named, route_text};
+use super::list::{instance_cells, named, route_text, state_text};
 use super::output::{self, Format, Paint, cell, table};
 use super::status::conflict_text;
 use crate::api::Client;
@@ -24,7 +24,10 @@ pub async fn run(client: &Client, args: DescribeArgs) -> Result<(), Failure> {
             Format::Text => output::say(&workload(&known)),
         };
     }
-    let node = find_node(client, &args).await?;
+    let node = find_node(client, &args.name).await.map_err(|failure| match args.node {
+        true => failure,
+        false => failure.fix("see `orbweave nodes`, and `orbweave get` for workloads"),
+    })?;
     let instances: Vec<InstanceView> = client.get("/v1/instances").await?;
     let held: Vec<_> = instances.into_iter().filter(|i| i.node == Some(node.id)).collect();
     match args.output.format {
@@ -39,23 +42,20 @@ struct DescribedNode<'a> {
     instances: &'a [InstanceView],
 }
 
-async fn find_node(client: &Client, args: &DescribeArgs) -> Result<NodeView, Failure> {
+/// The node of this name, or whose id begins so.
+pub async fn find_node(client: &Client, name: &str) -> Result<NodeView, Failure> {
     let nodes: Vec<NodeView> = client.get("/v1/nodes").await?;
-    let by_name = nodes.iter().filter(|n| n.name == args.name).count() > 0;
+    let by_name = nodes.iter().any(|n| n.name == name);
     let matches = |n: &NodeView| match by_name {
-        true => n.name == args.name,
-        false => n.id.to_string().starts_with(&args.name.to_lowercase()),
+        true => n.name == name,
+        false => n.id.to_string().starts_with(&name.to_lowercase()),
     };
     let mut found = nodes.into_iter().filter(matches);
     match (found.next(), found.count()) {
         (Some(node), 0) => Ok(node),
-        (Some(_), more) => Err(Failure::new(format!("{} nodes are meant by {:?}", more + 1, args.name))
+        (Some(_), more) => Err(Failure::new(format!("{} nodes are meant by {name:?}", more + 1))
             .fix("give more of the id: see `orbweave nodes`")),
-        (None, _) if args.node => {
-            Err(Failure::new(format!("no node is called {:?}", args.name)).fix("see `orbweave nodes`"))
-        }
-        (None, _) => Err(Failure::new(format!("no workload and no node is called {:?}", args.name))
-            .fix("see `orbweave get` and `orbweave nodes`")),
+        (None, _) => Err(Failure::new(format!("no node is called {name:?}")).fix("see `orbweave nodes`")),
     }
 }
 
@@ -155,7 +155,10 @@ fn described_node(node: &NodeView, held: &[InstanceView]) -> String {
     let mut page = Page(String::new());
     page.line("Node", &node.name);
     page.line("Id", node.id);
-    page.line("State", format!("{:?}{}", node.state, if node.this { ", the one that answers" } else { "" }));
+    page.line(
+        "State",
+        format!("{}{}", state_text(node), if node.this { ", the one that answers" } else { "" }),
+    );
     page.line("Generation", node.generation);
     page.line("Labels", if node.labels.is_empty() { "none".to_owned() } else { node.labels.to_string() });
     for address in &node.addresses {

@@ -4,7 +4,7 @@ use super::args::{GetArgs, ListArgs};
 use super::failure::Failure;
 use super::output::{self, Format, Paint, cell, phase_paint, state_paint, table};
 use crate::api::Client;
-use crate::api::types::{InstanceView, NodeView, RouteView, WorkloadView};
+use crate::api::types::{InstanceView, NodeView, RouteView, Service, WorkloadView};
 use crate::manifest::quantity::Cpu;
 use comfy_table::Cell;
 
@@ -101,6 +101,16 @@ pub fn route_text(route: Option<&RouteView>) -> String {
     format!("{host}{}", route.path.as_deref().unwrap_or("/"))
 }
 
+/// Its state, and whether people took it out of service.
+pub fn state_text(node: &NodeView) -> String {
+    let service = match node.service {
+        Service::Open => "",
+        Service::Cordoned => ", cordoned",
+        Service::Drained => ", drained",
+    };
+    format!("{:?}{service}", node.state)
+}
+
 /// The nodes.
 pub async fn nodes(client: &Client, args: ListArgs) -> Result<(), Failure> {
     let mut nodes: Vec<NodeView> = client.get("/v1/nodes").await?;
@@ -114,7 +124,7 @@ pub async fn nodes(client: &Client, args: ListArgs) -> Result<(), Failure> {
         vec![
             cell(&*n.name, None),
             cell(n.id.short(), None),
-            cell(format!("{:?}", n.state), Some(state_paint(n.state))),
+            cell(state_text(n), Some(state_paint(n.state))),
             cell(rtt, None),
             cell(format!("{}/{}", Cpu(n.free.cpu_milli), Cpu(n.capacity.cpu_milli)), None),
             cell(

@@ -5,6 +5,7 @@
 
 mod args;
 mod call;
+mod cordon;
 mod daemon;
 mod deploy;
 mod describe;
@@ -83,6 +84,9 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Why(args) => why::run(&client()?, args).await,
         Command::Plan(args) => plan::run(&client()?, &dir, args).await,
         Command::Scale(args) => deploy::scale(&client()?, &dir, args).await,
+        Command::Cordon(args) => cordon::cordon(&client()?, &dir, args).await,
+        Command::Drain(args) => cordon::drain(&client()?, &dir, args).await,
+        Command::Uncordon(args) => cordon::uncordon(&client()?, &dir, args).await,
         Command::Call(args) => call::run(&client()?, args).await,
         Command::Logs(args) => follow::logs(&client()?, args).await,
         Command::Events(args) => follow::events(&client()?, args).await,

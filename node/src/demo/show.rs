@@ -129,5 +129,6 @@ fn told(kind: EventKind) -> bool {
             | RequestRetried
             | SelfDoubt
             | SelfDoubtOver
+            | Cordon
     )
 }

@@ -4,13 +4,13 @@ use super::explain;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
     InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView,
-    WorkloadView,
+    Service, WorkloadView,
 };
 use crate::cli::UpOptions;
 use crate::ingress::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
 use orbweave_core::report::{MemberReport, RouteReport, SlotReport, Submission, WorkloadReport};
 use orbweave_core::workload::Route;
-use orbweave_core::{Node, event};
+use orbweave_core::{Node, cordon, event};
 use orbweave_model::{Hash, NodeId, WorkloadName};
 use orbweave_scheduler::rivals;
 use orbweave_state::membership::MemberState;
@@ -65,6 +65,7 @@ pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
         K::RecordRefused => EventKind::RecordRefused,
         K::SelfDoubt => EventKind::SelfDoubt,
         K::SelfDoubtOver => EventKind::SelfDoubtOver,
+        K::Cordon => EventKind::Cordon,
     };
     Event {
         workload: event.workload,
@@ -119,6 +120,13 @@ pub fn nodes(node: &Node) -> Vec<NodeView> {
         free: member.load.map_or(member.info.capacity, |l| l.free),
         rtt_us: member.rtt.map(|r| u64::try_from(r.as_micros()).unwrap_or(u64::MAX)),
         generation: member.info.generation,
+        service: match node.service(member.node) {
+            cordon::Service::Open => Service::Open,
+            cordon::Service::Cordoned => Service::Cordoned,
+            cordon::Service::Drained => Service::Drained,
+        },
+        service_generation: node.cordon(member.node).map_or(0, |(cordon, _)| cordon.generation),
+        service_since_ms: node.cordon(member.node).map_or(0, |(_, since)| since.0),
         last_heard_ms: member.heard.map(millis),
     };
     node.members().into_iter().map(view).collect()

@@ -4,7 +4,9 @@ use super::reader::disk_key;
 use crate::cluster::Cluster;
 use orbweave_core::WorkloadSpec;
 use orbweave_core::claim::Claim;
+use orbweave_core::cordon::{Cordon, Service};
 use orbweave_model::{NodeId, Wall};
+use orbweave_scheduler::rivals::Phase;
 use orbweave_state::record::RecordKind;
 use orbweave_trust::{Authority, Genesis, Roles};
 
@@ -55,6 +57,31 @@ impl Cluster {
             Some((spec.generation, record.hlc(), record.id().author, spec))
         });
         specs.max_by_key(|(generation, hlc, author, _)| (*generation, *hlc, *author)).map(|(.., spec)| spec)
+    }
+
+    /// Whether a node is a place for work, as a host has heard: the highest generation,
+    /// then reading, then author, of those that may operate.
+    pub(super) fn service_at(&self, i: usize, known: Known, node: NodeId, authority: &Authority) -> Service {
+        let key = node.to_string();
+        let records = self.known_at(i, known, RecordKind::CORDON, Some(&key)).into_iter();
+        let said = records
+            .filter_map(|bytes| self.read(bytes))
+            .filter(|record| authority.was_entrusted(&record.id().author, Roles::OPERATE))
+            .filter_map(|r| Some((Cordon::decode(r.body()).ok()?, r.hlc(), r.id().author)));
+        let last = said.max_by_key(|(cordon, hlc, author)| (cordon.generation, *hlc, *author));
+        last.map_or(Service::Open, |(cordon, ..)| cordon.service)
+    }
+
+    /// The workloads of which a node claims something, other than to drain it, as a host knows.
+    pub(super) fn held_at(&self, i: usize, known: Known, node: NodeId) -> Vec<String> {
+        let records = self.known_at(i, known, RecordKind::CLAIM, None).into_iter();
+        let claims = records.filter_map(|bytes| {
+            let record = self.read(bytes)?;
+            let claim = Claim::decode(record.body()).ok()?;
+            let holds = claim.ranges.iter().any(|range| range.phase != Phase::Draining);
+            (NodeId::from(record.id().author) == node && holds).then(|| record.id().key.clone())
+        });
+        claims.collect()
     }
 
     /// What others claim of a workload, as a host knows.

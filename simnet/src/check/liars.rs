@@ -9,14 +9,15 @@
 //! - an operator deleted the workload, scaled it below the slot, or asked for labels that
 //!   the host lacks; or the release is trusted no more;
 //! - a claim on that very slot, signed by its holder and on this host's disk, is said to
-//!   run and comes before its own by the workload's rule, and its holder is not held for
-//!   dead.
+//!   run and comes before its own: its own should be elsewhere and that one not, or by the
+//!   workload's rule; and its holder is not held for dead.
 //!
 //! So one liar is one rival a slot: it cannot speak for others, nor stop what it does
 //! not claim to run. That also is what makes a loser wait for its winner, and lets the
 //! winner stay.
 
 use super::knowledge::Known;
+use super::yielding::View;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::Output;
@@ -126,12 +127,19 @@ fn has_reason(
         return true;
     }
     let rule = spec.reconcile.unwrap_or_default();
+    let view = View { cluster, host, known, authority: &authority };
+    let yields = view.yields(name, slot, me, &spec);
     let wins = |(holder, claim): &(NodeId, Claim)| {
         let running = claim.at(slot).filter(|range| range.phase == Phase::Running);
         let trusted = !authority.is_revoked(&(*holder).into());
         // Nobody gives way to the dead.
         let counts = cluster.hosts[host].node.as_ref().is_some_and(|node| node.counts(*holder));
-        trusted && counts && running.is_some_and(|theirs| comes_before(rule, (*holder, theirs), (me, mine)))
+        let comes_before = |theirs| match (yields, view.yields(name, slot, *holder, &spec)) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => comes_before(rule, (*holder, theirs), (me, mine)),
+        };
+        trusted && counts && running.is_some_and(comes_before)
     };
     cluster.rivals_at(host, Known::Heard, name).iter().any(wins)
 }

@@ -3,10 +3,13 @@
 use super::Checker;
 use super::knowledge::Known;
 use super::settled::{converged, members_agree};
+use super::yielding::View;
 use crate::cluster::Cluster;
 use crate::host::Host;
 use orbweave_core::WorkloadSpec;
+use orbweave_core::cordon::Service;
 use orbweave_model::{NodeId, Resources, WorkloadName};
+use orbweave_scheduler::policy::OVER_NODES;
 use orbweave_scheduler::rivals::{Holding, Phase};
 use orbweave_trust::{Release, RollbackGuard};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,9 +34,10 @@ impl Checker for Liveness {
 
 /// The mesh is whole: members agree, records are equal, and of each workload
 ///
-/// - every slot has one holder, the same in all views, and it runs; or it has none, and
-///   then no live node would admit it: none has the labels and the room, or the release
-///   is accepted no more, or nobody has the component;
+/// - every slot has one holder, the same in all views, and it runs; or it has none, or one
+///   where it should not be, and then no live node would admit it: none has the labels and
+///   the room or may have one more, or the release is accepted no more, or nobody has the
+///   component;
 /// - executors run these and nothing else.
 pub fn whole(cluster: &Cluster) -> Result<(), String> {
     members_agree(cluster)?;
@@ -56,8 +60,13 @@ fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
             return Err(format!("{name}/{slot} is held, and there are {wanted} slots"));
         }
         runs_as_held(cluster, zone, &name, &holders)?;
-        let vacant = (0..wanted).find(|slot| !holders.contains_key(slot));
-        if let (Some(slot), Some(spec)) = (vacant, spec) {
+        let Some(spec) = spec else { continue };
+        let view = View { cluster, host: first, known: Known::Heard, authority: &authority };
+        let misplaced = |slot: &u32| match holders.get(slot) {
+            None => true,
+            Some(holder) => view.yields(name.as_str(), *slot, *holder, &spec),
+        };
+        if let Some(slot) = (0..wanted).find(misplaced) {
             let now = cluster.corrected(first);
             let guard = RollbackGuard::new();
             let release = Release::verify(&spec.release, &authority, &guard, now, &*cluster.check);
@@ -65,9 +74,12 @@ fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
             let somewhere = |hash| cluster.up_in(zone).any(|(_, host)| host.blobs.contains(&hash));
             if component.is_some_and(somewhere)
                 && let Some((_, host)) =
-                    cluster.up_in(zone).find(|(_, host)| would_admit(cluster, host, &spec))
+                    cluster.up_in(zone).find(|(_, host)| would_admit(&view, host, &name, &spec, &holders))
             {
-                return Err(format!("{name}/{slot} has no holder, and {} would admit it", host.name));
+                return Err(format!(
+                    "{name}/{slot} has no place of its own, and {} would admit it",
+                    host.name
+                ));
             }
         }
     }
@@ -125,7 +137,14 @@ fn runs_as_held(
 
 /// Whether a host has the labels and the room for one more replica, by what its executor
 /// runs, and does not fail at starting it.
-fn would_admit(cluster: &Cluster, host: &Host, spec: &WorkloadSpec) -> bool {
+fn would_admit(
+    view: &View<'_>,
+    host: &Host,
+    name: &WorkloadName,
+    spec: &WorkloadSpec,
+    holders: &BTreeMap<u32, NodeId>,
+) -> bool {
+    let cluster = view.cluster;
     let Some(node) = host.up() else { return false };
     let specs: BTreeMap<WorkloadName, WorkloadSpec> =
         node.workloads().into_iter().map(|w| (w.name, w.spec)).collect();
@@ -137,8 +156,38 @@ fn would_admit(cluster: &Cluster, host: &Host, spec: &WorkloadSpec) -> bool {
     let lies = cluster.host_of(&host.id).is_some_and(|i| cluster.is_controlled(i));
     // A satellite takes something only in its contact.
     !host.is_scheduled()
+        && cluster.service_at(view.host, view.known, host.id, view.authority) == Service::Open
+        && view.conflict(name.as_str(), host.id, spec).is_none()
+        && may_join(cluster, host, spec, holders)
         && !host.options.broken
         && !lies
         && spec.requires.matches(&host.options.labels)
         && host.options.capacity.minus(&used).fits(&place(&spec.need))
+}
+
+/// Whether one more replica on a host keeps to how they shall be spread.
+fn may_join(cluster: &Cluster, host: &Host, spec: &WorkloadSpec, holders: &BTreeMap<u32, NodeId>) -> bool {
+    let domain = |over: &str, host: &Host| match over {
+        OVER_NODES => Some(host.id.to_string()),
+        _ => host.options.labels.get(over).map(str::to_owned),
+    };
+    spec.policy().spread.iter().all(|spread| {
+        if spread.at_most.is_none() && spread.max_skew.is_none() {
+            return true;
+        }
+        let Some(here) = domain(&spread.over, host) else { return false };
+        let mut replicas: BTreeMap<String, u32> = BTreeMap::new();
+        for (_, other) in cluster.up().filter(|(_, other)| spec.requires.matches(&other.options.labels)) {
+            replicas.extend(domain(&spread.over, other).map(|value| (value, 0)));
+        }
+        for holder in holders.values().filter_map(|id| cluster.host_of(id)) {
+            if let Some(value) = domain(&spread.over, &cluster.hosts[holder]) {
+                *replicas.entry(value).or_default() += 1;
+            }
+        }
+        let there = replicas.get(&here).copied().unwrap_or(0);
+        let fewest = replicas.values().min().copied().unwrap_or(0);
+        spread.at_most.is_none_or(|most| there < most)
+            && spread.max_skew.is_none_or(|skew| there - fewest.min(there) < skew)
+    })
 }

@@ -35,6 +35,7 @@ mod reader;
 mod reconciled;
 mod records;
 pub mod settled;
+mod yielding;
 
 pub use calm::Calm;
 pub use churn::Churn;

@@ -2,9 +2,11 @@
 //!
 //! A placer acts on timers: by the time one fires the slot may have a holder again, and
 //! then the timer is a no-op. Judged by claims that the placer has heard and that are
-//! on its disk, of holders that it sees alive; who drains holds nothing.
+//! on its disk, of holders that it sees alive; who drains holds nothing, and a slot that
+//! should be elsewhere is offered on purpose.
 
 use super::knowledge::Known;
+use super::yielding::View;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::claim::Claim;
@@ -47,9 +49,16 @@ fn judge(cluster: &Cluster, host: usize, offer: &Event) -> Result<(), String> {
     let (Some(workload), Some(slot)) = (&offer.workload, offer.slot) else { return Ok(()) };
     let Some(node) = cluster.hosts[host].node.as_ref() else { return Ok(()) };
     let holders = |known| -> Vec<NodeId> {
+        let Some(authority) = cluster.authority_at(host, known) else { return Vec::new() };
+        let Some(spec) = cluster.desired_at(host, known, workload.as_str(), &authority) else {
+            return Vec::new();
+        };
+        let view = View { cluster, host, known, authority: &authority };
         let rivals = cluster.rivals_at(host, known, workload.as_str());
         let holds = |(holder, claim): &(NodeId, Claim)| {
-            claim.at(slot).is_some_and(|range| range.phase != Phase::Draining) && node.sees_alive(*holder)
+            claim.at(slot).is_some_and(|range| range.phase != Phase::Draining)
+                && node.sees_alive(*holder)
+                && !view.yields(workload.as_str(), slot, *holder, &spec)
         };
         rivals.iter().filter(|rival| holds(rival)).map(|(holder, _)| *holder).collect()
     };

@@ -7,15 +7,21 @@
 //! - the publisher is entrusted and not revoked; a release that has expired runs only
 //!   where the host held a part of the workload before it did;
 //! - all that runs fits into what the host has. An instance that takes the place of
-//!   another of its slot is not counted twice, and not refused for needing more.
+//!   another of its slot is not counted twice, and not refused for needing more;
+//! - it is taken on by no host that is cordoned, that holds what is kept apart from it, or
+//!   that holds as many replicas as one node may.
 
 use super::knowledge::Known;
+use super::yielding::View;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::claim::Claim;
+use orbweave_core::cordon::Service;
 use orbweave_core::io::{Start, Write};
 use orbweave_core::{Output, WorkloadSpec};
 use orbweave_model::{InstanceId, Resources, Wall, WorkloadName};
+use orbweave_scheduler::policy::OVER_NODES;
+use orbweave_scheduler::rivals::Phase;
 use orbweave_state::record::RecordKind;
 use orbweave_trust::{Release, RollbackGuard};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +46,12 @@ impl Checker for Placement {
         match event {
             Observed::Output(Output::Start(start)) => self.waiting.push(Start::clone(start)),
             Observed::Output(Output::Stop { instance }) => drop(self.needs.remove(&(host, *instance))),
-            Observed::Output(Output::Persist { writes, .. }) => self.note_claims(cluster, host, writes),
+            Observed::Output(Output::Persist { writes, .. }) => {
+                self.note_claims(cluster, host, writes);
+                if !cluster.is_controlled(host) {
+                    admitted(cluster, host, writes)?;
+                }
+            }
             Observed::Killed => self.needs.retain(|(i, _), _| *i != host),
             Observed::Settled if !self.waiting.is_empty() => {
                 for start in std::mem::take(&mut self.waiting) {
@@ -145,6 +156,50 @@ impl Placement {
         }
         if capacity.fits(&taken) { Ok(()) } else { Err(format!("{taken:?} do not fit into {capacity:?}")) }
     }
+}
+
+/// Whether a host may take on what it claims anew: it is no place for work where it is
+/// cordoned, where it holds a workload that is kept apart from that one, or as many
+/// replicas as one node may. By all that it could go by.
+fn admitted(cluster: &Cluster, host: usize, writes: &[Write]) -> Result<(), String> {
+    for write in writes {
+        let Write::PutRecord { value, .. } = write else { continue };
+        let Some(record) = cluster.read(value) else { continue };
+        if record.id().kind != RecordKind::CLAIM || cluster.author_of(&record) != Some(host) {
+            continue;
+        }
+        let name = record.id().key.as_str();
+        let Ok(claim) = Claim::decode(record.body()) else { continue };
+        let before = cluster.last_claim(host, name).unwrap_or_default();
+        let slots = claim.ranges.iter().flat_map(|range| range.slots.start..range.slots.end);
+        if !slots.into_iter().any(|slot| before.at(slot).is_none()) {
+            continue;
+        }
+        let refusal = |known| refusal(cluster, host, known, name, &before);
+        if let (Some(why), Some(_)) = (refusal(Known::Heard), refusal(Known::Durable)) {
+            return Err(format!("it takes a slot of {name} on, and {why}"));
+        }
+    }
+    Ok(())
+}
+
+/// Why a host may take nothing more of a workload.
+fn refusal(cluster: &Cluster, host: usize, known: Known, name: &str, before: &Claim) -> Option<String> {
+    let authority = cluster.authority_at(host, known)?;
+    let me = cluster.hosts[host].id;
+    if cluster.service_at(host, known, me, &authority) != Service::Open {
+        return Some("it is cordoned".into());
+    }
+    let spec = cluster.desired_at(host, known, name, &authority)?;
+    let view = View { cluster, host, known, authority: &authority };
+    if let Some(other) = view.conflict(name, me, &spec) {
+        return Some(format!("it holds {other}, which is kept apart from it"));
+    }
+    let holds = before.ranges.iter().filter(|range| range.phase != Phase::Draining);
+    let holds: u32 = holds.map(|range| range.slots.end - range.slots.start).sum();
+    let on_a_node = spec.policy().spread.iter().filter(|spread| spread.over == OVER_NODES);
+    let most = on_a_node.filter_map(|spread| spread.at_most).min()?;
+    (holds >= most).then(|| format!("it holds {holds} of them, where {most} are allowed"))
 }
 
 /// What a host has, and the slots that its executor runs.

@@ -54,6 +54,7 @@ fn kind_of(action: &Action) -> Option<(&'static str, &'static str)> {
         Action::Deploy(_)
         | Action::Delete { .. }
         | Action::RevokeNode { .. }
+        | Action::Cordon { .. }
         | Action::RevokePublisher { .. } => ("people", "people"),
         // Disks, clocks, executors, and hosts that stand still.
         _ => ("machines", "bad"),

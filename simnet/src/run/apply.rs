@@ -2,8 +2,9 @@
 
 use super::Stage;
 use crate::adversary;
-use crate::schedule::{Action, Deploy, Kind, Timed, WeatherLine};
+use crate::schedule::{Action, Deploy, Kind, ServiceLine, Timed, WeatherLine};
 use crate::world::{BEGIN, World};
+use orbweave_core::cordon::Cordon;
 use orbweave_core::{Input, WorkloadSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(super) struct Ledger {
     pub revoked: BTreeSet<usize>,
     /// Hosts that said goodbye, and in which life.
     pub left: BTreeSet<(usize, u32)>,
+    /// How often something was said of a host as a place for work.
+    pub cordons: BTreeMap<usize, u64>,
     /// Revocations that the roots signed.
     pub revocations: Vec<Vec<u8>>,
 }
@@ -89,6 +92,7 @@ impl Stage {
             Action::Deploy(deploy) => self.deploy(deploy),
             Action::Delete { workload, node } => self.delete(workload, node),
             Action::RevokeNode { node, at } => self.revoke_node(node, at),
+            Action::Cordon { node, service, at } => self.cordon(node, *service, at),
             Action::RevokePublisher { at } => {
                 let key = self.cluster.world.second_publisher_key();
                 self.submit_revocation(at, key)
@@ -224,6 +228,7 @@ impl Stage {
         spec.release = world.release_of(&deploy.workload, sequence, deploy.bytes, deploy.second_publisher);
         spec.requires = deploy.requires.parse().unwrap_or_default();
         spec.need.cpu_milli = deploy.cpu_milli;
+        spec.policy = (!deploy.policy.is_empty()).then(|| deploy.policy.clone());
         if deploy.variable > 0 {
             spec.env.insert("VARIABLE".into(), deploy.variable.to_string());
         }
@@ -251,6 +256,17 @@ impl Stage {
         let record = self.cluster.world.record(workload, &spec, self.cluster.wall());
         self.cluster.submit_record(i, record);
         self.ledger.workloads.insert(workload.to_owned(), spec);
+        true
+    }
+
+    fn cordon(&mut self, node: &str, service: ServiceLine, at: &str) -> bool {
+        let (Some(which), Some(i)) = (self.host(node), self.entry(at)) else { return false };
+        let generation = self.ledger.cordons.entry(which).or_default();
+        *generation += 1;
+        let cordon = Cordon { generation: *generation, service: service.into() };
+        let id = self.cluster.hosts[which].id;
+        let record = self.cluster.world.cordon(id, &cordon, self.cluster.wall());
+        self.cluster.submit_record(i, record);
         true
     }
 

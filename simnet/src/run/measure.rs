@@ -37,6 +37,7 @@ impl Coverage {
             RecordKind::CLAIM => "claim",
             RecordKind::TRUST => "trust",
             RecordKind::CERTIFICATE => "certificate",
+            RecordKind::CORDON => "cordon",
             _ => "other",
         };
         *self.0.entry(format!("record:{name}")).or_default() += count;

@@ -3,6 +3,8 @@
 
 use super::Kind;
 use crate::link::Weather;
+use orbweave_core::cordon::Service;
+use orbweave_scheduler::policy::Policy;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -113,6 +115,15 @@ pub enum Action {
         /// Where it is said.
         node: String,
     },
+    /// An operator takes a node out of service, or back into it.
+    Cordon {
+        /// Which.
+        node: String,
+        /// What it is from then on.
+        service: ServiceLine,
+        /// Where it is said.
+        at: String,
+    },
     /// The roots revoke a node's key.
     RevokeNode {
         /// Whose.
@@ -155,6 +166,31 @@ pub struct Deploy {
     /// What one replica takes of a processor, in thousandths.
     #[serde(default = "tenth", skip_serializing_if = "is_tenth")]
     pub cpu_milli: u32,
+    /// Wishes and rules about where replicas are.
+    #[serde(default, skip_serializing_if = "Policy::is_empty")]
+    pub policy: Policy,
+}
+
+/// [`Service`] as it is written in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceLine {
+    /// It takes work.
+    Open,
+    /// It takes nothing new.
+    Cordoned,
+    /// What it holds goes to others.
+    Drained,
+}
+
+impl From<ServiceLine> for Service {
+    fn from(line: ServiceLine) -> Self {
+        match line {
+            ServiceLine::Open => Self::Open,
+            ServiceLine::Cordoned => Self::Cordoned,
+            ServiceLine::Drained => Self::Drained,
+        }
+    }
 }
 
 /// [`Weather`] as it is written in files.
@@ -192,7 +228,7 @@ impl Action {
                 from.iter().chain(to).map(String::as_str).collect()
             }
             Self::Replace { node, by } => vec![node, by],
-            Self::RevokeNode { node, at } => vec![node, at],
+            Self::RevokeNode { node, at } | Self::Cordon { node, at, .. } => vec![node, at],
             Self::Leave(node)
             | Self::FillDisk(node)
             | Self::FreeDisk(node)

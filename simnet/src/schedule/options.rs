@@ -107,6 +107,8 @@ pub struct FaultOptions {
     pub revoke_node: u32,
     /// How often they revoke a publisher; at most once in a run.
     pub revoke_publisher: u32,
+    /// How often they take a node out of service, or back into it.
+    pub cordon: u32,
 }
 
 impl Default for FaultOptions {
@@ -159,6 +161,7 @@ impl Default for FaultOptions {
             delete: 2,
             revoke_node: 1,
             revoke_publisher: 1,
+            cordon: 4,
         }
     }
 }

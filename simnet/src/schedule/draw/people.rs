@@ -2,9 +2,13 @@
 
 use super::Draw;
 use crate::dice::Dice;
-use crate::schedule::{Action, Deploy, Timed};
+use crate::schedule::{Action, Deploy, ServiceLine, Timed};
+use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+/// One node of so many is out of service at most.
+const OUT_OF_SERVICE_ONE_IN: usize = 5;
 /// Nodes of which people revoke the key, at most.
 const REVOKED_MAX: u32 = 2;
 
@@ -15,6 +19,7 @@ impl Draw<'_> {
         let mean = Duration::from_millis(o.change_every_ms);
         let mut known: Vec<Deploy> = Vec::new();
         let (mut nodes_revoked, mut publisher_revoked) = (0, false);
+        let mut out_of_service = BTreeSet::new();
         // The first workload is there before anything goes wrong.
         let mut at = o.quiet_s * 500;
         while at < o.faults_s * 1_000 && o.workloads > 0 {
@@ -23,6 +28,7 @@ impl Draw<'_> {
                 if known.is_empty() { 0 } else { o.delete },
                 if nodes_revoked < REVOKED_MAX && !known.is_empty() { o.revoke_node } else { 0 },
                 if publisher_revoked || known.is_empty() { 0 } else { o.revoke_publisher },
+                if known.is_empty() { 0 } else { o.cordon },
             ];
             let mut left = dice.below(weights.iter().map(|w| u64::from(*w)).sum());
             let which = weights.iter().position(|w| match left.checked_sub(u64::from(*w)) {
@@ -48,6 +54,19 @@ impl Draw<'_> {
                     publisher_revoked = true;
                     Some(Action::RevokePublisher { at: node })
                 }
+                Some(4) => {
+                    let which = self.hosts[dice.below(self.first as u64) as usize].name.clone();
+                    let service = [ServiceLine::Drained, ServiceLine::Drained, ServiceLine::Cordoned];
+                    let service = if out_of_service.remove(&which) {
+                        Some(ServiceLine::Open)
+                    } else if out_of_service.len() * OUT_OF_SERVICE_ONE_IN < self.first {
+                        out_of_service.insert(which.clone());
+                        dice.pick(&service).copied()
+                    } else {
+                        None
+                    };
+                    service.map(|service| Action::Cordon { node: which, service, at: node })
+                }
                 _ => None,
             };
             if let Some(action) = action {
@@ -62,6 +81,8 @@ impl Draw<'_> {
         let o = self.options;
         let which = dice.below(u64::from(o.workloads)) as usize;
         let replicas = dice.between(1, u64::from(o.replicas).max(1)) as u32;
+        let others: Vec<String> =
+            known.iter().enumerate().filter(|(i, _)| *i != which).map(|(_, d)| d.workload.clone()).collect();
         let Some(before) = known.get_mut(which) else {
             let new = Deploy {
                 workload: format!("app-{}", known.len()),
@@ -73,15 +94,17 @@ impl Draw<'_> {
                 bytes: dice.between(o.component_bytes.0, o.component_bytes.1) >> dice.below(8),
                 second_publisher: !revoked && dice.chance(250_000),
                 cpu_milli: 100,
+                policy: policy(dice, &others),
             };
             known.push(new.clone());
             return new;
         };
         before.node = node;
-        match dice.below(4) {
+        match dice.below(5) {
             0 => before.replicas = replicas,
             1 => before.requires = requirement(dice),
             2 => before.release += 1,
+            3 => before.policy = policy(dice, &others),
             _ => before.variable += 1,
         }
         before.clone()
@@ -94,4 +117,30 @@ fn requirement(dice: &mut Dice) -> String {
         1 => "tier!=edge".to_owned(),
         _ => String::new(),
     }
+}
+
+/// Wishes and rules, of which most workloads have none.
+fn policy(dice: &mut Dice, others: &[String]) -> Policy {
+    let mut policy = Policy::default();
+    match dice.below(8) {
+        0 => policy.spread.push(Spread { over: "node".into(), at_most: Some(1), max_skew: None }),
+        1 => {
+            let (at_most, max_skew) = (Some(dice.between(1, 3) as u32), None);
+            policy.spread.push(Spread { over: "tier".into(), at_most, max_skew });
+        }
+        2 => policy.spread.push(Spread { over: "tier".into(), at_most: None, max_skew: Some(1) }),
+        3 => {
+            let other = dice.pick(others).and_then(|other| other.parse().ok());
+            policy.apart_from.extend(other);
+        }
+        4 => {
+            let wants = if dice.chance(500_000) { "tier=edge" } else { "tier!=edge" };
+            let wants = wants.parse().unwrap_or_default();
+            policy.prefers.push(Preference { wants, weight: dice.between(1, 100) as u32 });
+            let to = dice.pick(others).and_then(|other| other.parse().ok());
+            policy.near.extend(to.map(|to| Near { to: Target::Workload(to), within_ms: None }));
+        }
+        _ => {}
+    }
+    policy
 }
