@@ -161,14 +161,16 @@ impl Node {
 
     /// A workload that a node holds and that this one keeps apart from, on either's word.
     pub(crate) fn conflict(&self, node: NodeId, name: &WorkloadName, spec: &WorkloadSpec) -> Option<&str> {
-        let apart = |other: &WorkloadName| {
-            other != name
-                && (spec.policy().apart_from.contains(other)
-                    || self.desired.get(other).is_some_and(|d| d.spec.policy().apart_from.contains(name)))
-        };
         let mut staged = self.held.keys().map(|(other, _)| other).filter(|_| node == self.me);
         let mut claimed = self.claimed_by.get(&node).into_iter().flatten();
-        staged.find(|n| apart(n)).or_else(|| claimed.find(|n| apart(n))).map(WorkloadName::as_str)
+        let apart = |other: &&WorkloadName| self.keep_apart(name, spec, other);
+        staged.find(apart).or_else(|| claimed.find(apart)).map(WorkloadName::as_str)
+    }
+
+    /// Whether two workloads may not share a node, on the word of either.
+    pub(crate) fn keep_apart(&self, name: &WorkloadName, spec: &WorkloadSpec, other: &WorkloadName) -> bool {
+        let theirs = || self.desired.get(other).is_some_and(|d| d.spec.policy().apart_from.contains(name));
+        other != name && (spec.policy().apart_from.contains(other) || theirs())
     }
 
     /// Every node that could be asked: the members that are alive, and for a workload that

@@ -31,7 +31,9 @@ impl Node {
             return Some(format!("too many replicas have its `{}`", spread.over));
         }
         // Of two that keep apart the first by name stays.
-        let other = self.conflict(holder, name, spec).filter(|other| *other < name.as_str())?;
+        let mut first = self.claimed_by.get(&holder)?.iter().take_while(|other| *other < name);
+        let other = first
+            .find(|other| self.keep_apart(name, spec, other) && self.kept_by(holder, other, u32::MAX) > 0)?;
         Some(format!("{other} is there, which it keeps apart from"))
     }
 
@@ -40,17 +42,24 @@ impl Node {
         let (Some(most), Some(here)) = (spread.at_most, self.domain(&spread.over, holder)) else {
             return false;
         };
-        let claims = self.claims.get(name).into_iter().flatten();
-        let mut there = claims.filter(|(other, _)| {
-            self.domain(&spread.over, **other).as_ref() == Some(&here) && self.counts(**other)
-        });
-        let mut lower = 0_u32;
-        there.any(|(_, claim)| {
-            for range in claim.ranges.iter().filter(|r| r.phase != Phase::Draining && r.slots.start < slot) {
-                lower = lower.saturating_add(range.slots.end.min(slot) - range.slots.start);
-            }
-            lower >= most
-        })
+        let holders = self.claims.get(name).into_iter().flatten().map(|(holder, _)| *holder);
+        let there = holders
+            .filter(|other| self.counts(*other) && self.domain(&spread.over, *other).as_ref() == Some(&here));
+        let lower = there.map(|other| self.kept_by(other, name, slot)).fold(0, u32::saturating_add);
+        lower >= most
+    }
+
+    /// The slots of a workload below this one that a node holds and does not drain.
+    fn kept_by(&self, holder: NodeId, name: &WorkloadName, below: u32) -> u32 {
+        if holder == self.me {
+            // What it just gave up counts no more, though nobody else knows yet.
+            let held = self.held.range((name.clone(), 0)..(name.clone(), below));
+            return held.filter(|(_, held)| held.phase != Phase::Draining).count() as u32;
+        }
+        let claim = self.claims.get(name).and_then(|claims| claims.get(&holder));
+        let ranges = claim.into_iter().flat_map(|claim| &claim.ranges);
+        let kept = ranges.filter(|range| range.phase != Phase::Draining && range.slots.start < below);
+        kept.map(|range| range.slots.end.min(below) - range.slots.start).sum()
     }
 
     fn domain(&self, over: &str, node: NodeId) -> Option<Domain<'_>> {

@@ -31,6 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Placement {
     /// Starts that are judged once the node has put all out.
     waiting: Vec<Start>,
+    /// Workloads of which a host takes on more, with what it held of them: judged then too.
+    taken_on: Vec<(String, Claim)>,
     /// What each instance takes that an executor runs.
     needs: BTreeMap<(usize, InstanceId), Resources>,
     /// Since when, by its own clock, a host has held a part of a workload.
@@ -49,11 +51,17 @@ impl Checker for Placement {
             Observed::Output(Output::Persist { writes, .. }) => {
                 self.note_claims(cluster, host, writes);
                 if !cluster.is_controlled(host) {
-                    admitted(cluster, host, writes)?;
+                    self.taken_on.extend(taken_on(cluster, host, writes));
                 }
             }
             Observed::Killed => self.needs.retain(|(i, _), _| *i != host),
-            Observed::Settled if !self.waiting.is_empty() => {
+            Observed::Settled if !(self.waiting.is_empty() && self.taken_on.is_empty()) => {
+                for (name, before) in std::mem::take(&mut self.taken_on) {
+                    let refusal = |known| refusal(cluster, host, known, &name, &before);
+                    if let (Some(why), Some(_)) = (refusal(Known::Heard), refusal(Known::Durable)) {
+                        return Err(format!("it takes a slot of {name} on, and {why}"));
+                    }
+                }
                 for start in std::mem::take(&mut self.waiting) {
                     if !cluster.is_controlled(host) {
                         self.judge(cluster, host, &start).map_err(|why| {
@@ -158,32 +166,30 @@ impl Placement {
     }
 }
 
-/// Whether a host may take on what it claims anew: it is no place for work where it is
-/// cordoned, where it holds a workload that is kept apart from that one, or as many
-/// replicas as one node may. By all that it could go by.
-fn admitted(cluster: &Cluster, host: usize, writes: &[Write]) -> Result<(), String> {
+/// The workloads of which a host claims slots that it did not claim before, with its
+/// claims of before.
+fn taken_on(cluster: &Cluster, host: usize, writes: &[Write]) -> Vec<(String, Claim)> {
+    let mut taken_on = Vec::new();
     for write in writes {
-        let Write::PutRecord { value, .. } = write else { continue };
-        let Some(record) = cluster.read(value) else { continue };
-        if record.id().kind != RecordKind::CLAIM || cluster.author_of(&record) != Some(host) {
-            continue;
-        }
-        let name = record.id().key.as_str();
-        let Ok(claim) = Claim::decode(record.body()) else { continue };
-        let before = cluster.last_claim(host, name).unwrap_or_default();
-        let slots = claim.ranges.iter().flat_map(|range| range.slots.start..range.slots.end);
-        if !slots.into_iter().any(|slot| before.at(slot).is_none()) {
-            continue;
-        }
-        let refusal = |known| refusal(cluster, host, known, name, &before);
-        if let (Some(why), Some(_)) = (refusal(Known::Heard), refusal(Known::Durable)) {
-            return Err(format!("it takes a slot of {name} on, and {why}"));
+        if let Write::PutRecord { value, .. } = write
+            && let Some(record) = cluster.read(value)
+            && record.id().kind == RecordKind::CLAIM
+            && cluster.author_of(&record) == Some(host)
+            && let Ok(claim) = Claim::decode(record.body())
+        {
+            let name = record.id().key.clone();
+            let before = cluster.last_claim(host, &name).unwrap_or_default();
+            let mut slots = claim.ranges.iter().flat_map(|range| range.slots.start..range.slots.end);
+            if slots.any(|slot| before.at(slot).is_none()) {
+                taken_on.push((name, before));
+            }
         }
     }
-    Ok(())
+    taken_on
 }
 
-/// Why a host may take nothing more of a workload.
+/// Why a host may take nothing more of a workload: it is cordoned, it holds a workload that
+/// is kept apart from that one, or as many replicas as one node may.
 fn refusal(cluster: &Cluster, host: usize, known: Known, name: &str, before: &Claim) -> Option<String> {
     let authority = cluster.authority_at(host, known)?;
     let me = cluster.hosts[host].id;
