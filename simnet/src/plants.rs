@@ -36,12 +36,16 @@ pub const fn sign_of(plant: Plant) -> Sign {
         Plant::PromiseBeforePersistence => ("promises-kept", "not durable"),
         Plant::SelfDoubtOff => ("deaths", "without a doubt about itself"),
         Plant::AdmissionSkipped => ("placement", "do not"),
-        Plant::LoserDrainsFirst | Plant::BothRivalsDrain => ("work-kept", "for no reason"),
+        Plant::LoserDrainsFirst | Plant::BothRivalsDrain | Plant::DrainDropsTheLast => {
+            ("work-kept", "for no reason")
+        }
         Plant::OneVerdictSuffices => ("deaths", "alone says so"),
         Plant::LastRangeDropped => ("reconciled", "lacks"),
         Plant::HoldBackOff => ("records", "before its time"),
         Plant::SignatureUnchecked => ("records", "nobody signed"),
         Plant::HashOrder => (TRACE, ""),
+        Plant::GateIgnored => ("rollouts", "before its turn"),
+        Plant::RollbackUndone => ("rollouts", "was taken back"),
     };
     Sign { checker, words }
 }

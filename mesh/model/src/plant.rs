@@ -44,11 +44,17 @@ pub enum Plant {
     SignatureUnchecked,
     /// A fan-out goes in the order of a hash map.
     HashOrder,
+    /// A drained node gives up what it holds before another one runs it.
+    DrainDropsTheLast,
+    /// A rollout does not wait for what went before to settle.
+    GateIgnored,
+    /// A rollout that was taken back begins again.
+    RollbackUndone,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::SmallerReadingWins,
         Self::AnotherAuthorSupersedes,
         Self::DeletionForgotten,
@@ -63,6 +69,9 @@ impl Plant {
         Self::HoldBackOff,
         Self::SignatureUnchecked,
         Self::HashOrder,
+        Self::DrainDropsTheLast,
+        Self::GateIgnored,
+        Self::RollbackUndone,
     ];
 
     /// Its name, in reports.
@@ -82,6 +91,9 @@ impl Plant {
             Self::HoldBackOff => "hold-back-off",
             Self::SignatureUnchecked => "signature-unchecked",
             Self::HashOrder => "hash-order",
+            Self::DrainDropsTheLast => "drain-drops-the-last",
+            Self::GateIgnored => "gate-ignored",
+            Self::RollbackUndone => "rollback-undone",
         }
     }
 }

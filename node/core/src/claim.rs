@@ -29,6 +29,12 @@ pub struct ClaimRange {
     /// The generation of the specification that answers; none before one does.
     #[n(4)]
     pub generation: Option<u64>,
+    /// The mark of the revision that has run here for as long as its rollout asks.
+    #[n(5)]
+    pub settled: Option<u64>,
+    /// The mark of the revision whose rollout failed, as far as the holder knows.
+    #[n(6)]
+    pub failed: Option<u64>,
 }
 
 /// The body of a claim record. No range means that the holder gave all up.
@@ -43,7 +49,8 @@ pub struct Claim {
 impl ClaimRange {
     /// One slot.
     pub fn one(slot: u32, epoch: u64, phase: Phase, score: i64, generation: Option<u64>) -> Self {
-        Self { slots: SlotRange { start: slot, end: slot + 1 }, epoch, phase, score, generation }
+        let slots = SlotRange { start: slot, end: slot + 1 };
+        Self { slots, epoch, phase, score, generation, settled: None, failed: None }
     }
 }
 

@@ -32,6 +32,7 @@ pub enum EventKind {
     SelfDoubt,
     SelfDoubtOver,
     Cordon,
+    RolledBack,
 }
 
 /// Something that the node saw, decided or did.

@@ -2,10 +2,12 @@
 
 use crate::choosing::per_replica;
 use crate::claim::{Claim, ClaimRange};
+use crate::cordon::Service;
 use crate::event::{Event, EventKind};
 use crate::io::{ExecutorEvent, Output, Start};
 use crate::node::Node;
 use crate::records::Promise;
+use crate::rollout;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, InstanceId, Mono, NodeId, PublicKey, Resources, WorkloadName};
 use orbweave_scheduler::rivals::{self, Phase};
@@ -59,6 +61,11 @@ pub(crate) struct Held {
     pub retry_at: Option<Mono>,
     drain_until: Option<Mono>,
     pub failures: u32,
+    /// When what runs counts as settled, where a rollout asks for it.
+    pub settles_at: Option<Mono>,
+    /// The revision that has settled, and one whose rollout failed: see [`crate::rollout`].
+    pub settled: Option<u64>,
+    pub failed: Option<u64>,
 }
 
 impl Held {
@@ -75,12 +82,15 @@ impl Held {
             retry_at: None,
             drain_until: None,
             failures: 0,
+            settles_at: None,
+            settled: None,
+            failed: None,
         }
     }
 
     /// When it wants to be looked at.
     pub fn due(&self) -> Option<Mono> {
-        self.retry_at.into_iter().chain(self.drain_until).min()
+        self.retry_at.into_iter().chain(self.drain_until).chain(self.settles_at).min()
     }
 }
 
@@ -100,6 +110,7 @@ impl Node {
                 for slot in range.slots.start..range.slots.end {
                     let need = self.need_of(&name);
                     let held = Held::new(range.epoch, range.score, need, false, self.now.mono);
+                    let held = Held { failed: range.failed, ..held };
                     self.held.insert((name.clone(), slot), held);
                 }
             }
@@ -124,13 +135,15 @@ impl Node {
         let mine = self.held.range(first..).take_while(|((n, _), _)| n == name);
         let claim = Claim::of(mine.map(|((_, slot), h)| {
             let generation = h.current.as_ref().map(|run| run.generation);
-            ClaimRange::one(*slot, h.epoch, h.phase, h.score, generation)
+            let range = ClaimRange::one(*slot, h.epoch, h.phase, h.score, generation);
+            ClaimRange { settled: h.settled, failed: h.failed, ..range }
         }));
         self.say(RecordKind::CLAIM, name.as_str(), claim.encode(), promises);
     }
 
     /// Keeps what this node holds of a workload in line with what is wanted.
     pub(crate) fn review_held(&mut self, name: &WorkloadName) {
+        self.review_rollout(name);
         let first = (name.clone(), 0);
         let slots: Vec<u32> = self
             .held
@@ -166,14 +179,18 @@ impl Node {
             return Some(format!("this node's labels do not satisfy `{term}`"));
         }
         let held = self.held.get(key)?;
-        if let Err(why) = &desired.release
-            && held.current.as_ref().is_none_or(|run| run.run_key == desired.run_key)
+        let wanted = self.wanted(name, slot)?;
+        if let Err(why) = wanted.release
+            && held.current.as_ref().is_none_or(|run| run.run_key == wanted.run_key)
         {
             return Some(format!("its release is no longer accepted: {why}"));
         }
         // What runs may be of an older generation, which nobody wants any more.
         if held.current.as_ref().is_some_and(|run| self.authority.is_revoked(&run.publisher)) {
             return Some("the publisher of what runs was revoked".to_owned());
+        }
+        if plant::on(Plant::DrainDropsTheLast) && self.service(self.me) == Service::Drained {
+            return Some("this node is drained".to_owned());
         }
         let holdings = self.holdings(name, slot);
         let keeper = rivals::keeper(desired.rule(), &holdings)?;
@@ -187,7 +204,7 @@ impl Node {
     /// What was to take the place of what runs, and is wanted no more: its release was
     /// revoked, or people went back to the one before.
     fn stop_what_is_unwanted(&mut self, key: &Key) {
-        let wanted = self.desired.get(&key.0).filter(|d| d.release.is_ok()).map(|d| d.run_key);
+        let wanted = self.wanted(&key.0, key.1).filter(|w| w.release.is_ok()).map(|w| w.run_key);
         let Some(held) = self.held.get_mut(key) else { return };
         if let Some(run) = held.coming.take_if(|run| wanted != Some(run.run_key)) {
             self.outputs.push_back(Output::Stop { instance: run.instance });
@@ -195,11 +212,11 @@ impl Node {
     }
 
     fn run_what_is_wanted(&mut self, key: &Key) {
-        let Some(desired) = self.desired.get(&key.0) else { return };
-        let Ok(release) = &desired.release else { return };
-        let (run_key, statement) = (desired.run_key, release.statement());
+        let Some(wanted) = self.wanted(&key.0, key.1) else { return };
+        let Ok(release) = wanted.release else { return };
+        let (run_key, statement) = (wanted.run_key, release.statement());
         let (component, publisher) = (statement.blake3, statement.publisher);
-        let (generation, need) = (desired.spec.generation, per_replica(&desired.spec.need));
+        let (generation, need) = (wanted.generation, per_replica(&wanted.revision.need));
         let Some(held) = self.held.get_mut(key) else { return };
         // A generation that changes nothing for an instance leaves it alone.
         if let Some(run) =
@@ -223,8 +240,8 @@ impl Node {
     }
 
     fn fetch(&mut self, key: &Key) {
-        let Some(desired) = self.desired.get(&key.0) else { return };
-        let Ok(release) = &desired.release else { return };
+        let Some(wanted) = self.wanted(&key.0, key.1) else { return };
+        let Ok(release) = wanted.release else { return };
         let (hash, size) = (release.statement().blake3, release.statement().size);
         let providers = self.providers(&key.0);
         let text = format!("fetches the component of {}", key.0);
@@ -263,7 +280,7 @@ impl Node {
                     let text = format!("the component of {} could not be fetched", key.0);
                     let event = Event::new(EventKind::FetchFailed, text).of(&key.0).slot(key.1);
                     self.notify(event.because(why.clone()));
-                    self.fail(&key, why.clone());
+                    self.fail(&key, why.clone(), None);
                 }
             }
         }
@@ -271,22 +288,27 @@ impl Node {
 
     fn start(&mut self, key: &Key) {
         let now = self.now.mono;
-        let Some(desired) = self.desired.get(&key.0) else { return };
+        let Some(wanted) = self.wanted(&key.0, key.1) else { return };
         // Verified again, right before it runs: a revocation may have come meanwhile.
-        let Ok(release) = &desired.release else { return };
+        let Ok(release) = wanted.release else { return };
+        let (release, run_key, revision) = (release.clone(), wanted.run_key, wanted.revision.into_owned());
         let Some(run) = self.held.get_mut(key).and_then(|h| h.coming.as_mut()) else { return };
+        if run.run_key != run_key {
+            // It is about to be stopped: another revision is wanted since it was fetched.
+            return;
+        }
         let took = now.since(run.since);
-        let spec = &desired.spec;
         run.stage = Stage::Compiling;
         let start = Start {
             instance: run.instance,
             workload: key.0.clone(),
             slot: key.1,
-            release: release.clone(),
-            env: spec.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            memory_bytes: spec.need.memory_bytes,
-            call_time: Duration::from_millis(spec.call_time_ms),
-            concurrency: spec.concurrency,
+            release,
+            env: revision.env.into_iter().collect(),
+            memory_bytes: revision.need.memory_bytes,
+            call_time: Duration::from_millis(revision.call_time_ms),
+            concurrency: revision.concurrency,
+            health: revision.health,
         };
         let event = Event::new(EventKind::FetchDone, format!("the component of {} is here", key.0));
         let event = event.of(&key.0).slot(key.1).instance(run.instance).took(took);
@@ -312,12 +334,16 @@ impl Node {
             }
             ExecutorEvent::Running => {
                 let now = self.now.mono;
+                // One that ends right after it began is no better than one that never began.
+                let rolling = self.is_rolling(&key.0);
                 let Some(held) = self.held.get_mut(&key) else { return };
                 let Some(mut run) = held.coming.take_if(|r| r.instance == instance) else { return };
                 run.stage = Stage::Running;
-                let took = now.since(run.since);
+                let took = now.since(std::mem::replace(&mut run.since, now));
                 let old = held.current.replace(run);
-                held.failures = 0;
+                if !rolling {
+                    held.failures = 0;
+                }
                 if held.phase == Phase::Preparing {
                     (held.phase, held.since) = (Phase::Running, now);
                 }
@@ -335,7 +361,8 @@ impl Node {
                 let text = format!("{}/{} failed", key.0, key.1);
                 self.notify(about(EventKind::Failed, text).because(reason.clone()));
                 let Some(held) = self.held.get_mut(&key) else { return };
-                if held.current.take_if(|r| r.instance == instance).is_some() {
+                let ended = held.current.take_if(|r| r.instance == instance).map(|run| run.run_key);
+                if ended.is_some() {
                     if held.phase == Phase::Draining {
                         return self.give_up(&key, EventKind::Stopped, "it drained, and failed".to_owned());
                     }
@@ -345,24 +372,29 @@ impl Node {
                 // What was to take its place anyway goes on coming.
                 let coming = self.held.get(&key).and_then(|h| h.coming.as_ref());
                 if coming.is_none_or(|run| run.instance == instance) {
-                    self.fail(&key, reason);
+                    self.fail(&key, reason, ended);
                 }
             }
         }
     }
 
     /// A run did not come about: again here after a while, then another node's turn.
-    fn fail(&mut self, key: &Key, why: String) {
+    fn fail(&mut self, key: &Key, why: String, ended: Option<Hash>) {
         let now = self.now.mono;
         let dark = self.is_carried() && !self.contact.is_on();
         let Some(held) = self.held.get_mut(key) else { return };
-        held.coming = None;
+        let failed = held.coming.take().map(|run| run.run_key).or(ended);
         if dark {
             // Nobody could have given it the component: no failure of its own.
             held.retry_at = Some(now + AGAIN_DARK);
             return;
         }
         held.failures += 1;
+        let (failures, failed) = (held.failures, failed.filter(|_| held.failures >= rollout::FAILURES_MAX));
+        if failed.is_some_and(|run_key| self.may_roll_back(&key.0, run_key)) {
+            return self.fail_rollout(&key.0, key.1, &format!("{failures} failures: {why}"));
+        }
+        let Some(held) = self.held.get_mut(key) else { return };
         let wait = AGAIN.0.saturating_mul(1 << held.failures.min(6)).min(AGAIN.1);
         if held.failures < FAILURES_MAX || held.current.is_some() {
             held.retry_at = Some(now + wait);
@@ -416,6 +448,9 @@ impl Node {
             .collect();
         for key in due {
             let Some(held) = self.held.get_mut(&key) else { continue };
+            if held.settles_at.take_if(|at| *at <= now).is_some() {
+                self.dirty.insert(key.0.clone());
+            }
             if held.drain_until.is_some_and(|at| at <= now) {
                 self.give_up(&key, EventKind::Stopped, "it has drained".to_owned());
             } else if held.retry_at.take_if(|at| *at <= now).is_some() {

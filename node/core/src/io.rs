@@ -152,6 +152,8 @@ pub struct Start {
     pub call_time: Duration,
     /// Calls at once.
     pub concurrency: u32,
+    /// The path that must answer before it counts as running, and from then on.
+    pub health: Option<String>,
 }
 
 /// One write of a batch, all of which become durable together.

@@ -44,6 +44,7 @@ mod records;
 mod refresh;
 mod renewal;
 pub mod report;
+pub mod rollout;
 mod rumours;
 mod standby;
 pub mod standing;

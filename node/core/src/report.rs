@@ -253,7 +253,11 @@ impl Node {
 
     /// The components of all workloads: what members may fetch.
     pub fn components(&self) -> BTreeSet<Hash> {
-        self.desired.values().filter_map(|d| Some(d.release.as_ref().ok()?.statement().blake3)).collect()
+        let releases = self.desired.values().flat_map(|desired| {
+            let previous = desired.previous.as_ref().and_then(|previous| previous.release.as_ref().ok());
+            desired.release.as_ref().ok().into_iter().chain(previous)
+        });
+        releases.map(|release| release.statement().blake3).collect()
     }
 
     /// Whether nothing runs here and nothing is claimed.

@@ -9,7 +9,7 @@ use crate::workload::WorkloadSpec;
 use orbweave_model::{Hash, Hlc, NodeId, WorkloadName};
 use orbweave_scheduler::rivals::{Holding, Reconcile};
 use orbweave_state::record::RecordKind;
-use orbweave_trust::{Release, Roles};
+use orbweave_trust::{Release, Roles, RollbackGuard};
 use std::sync::Arc;
 
 /// The specification of a workload that holds, and this node's verdict on its release.
@@ -17,6 +17,15 @@ use std::sync::Arc;
 pub(crate) struct Desired {
     pub spec: Arc<WorkloadSpec>,
     pub hlc: Hlc,
+    pub run_key: Hash,
+    pub release: Result<Release, String>,
+    /// What ran before, where a rollout can go back to it.
+    pub previous: Option<Previous>,
+}
+
+/// The revision before, and this node's verdict on its release.
+#[derive(Debug, Clone)]
+pub(crate) struct Previous {
     pub run_key: Hash,
     pub release: Result<Release, String>,
 }
@@ -78,7 +87,20 @@ impl Node {
         }
         self.note_rules(name, Some(&spec));
         self.touch_conflicts_of(name);
-        let desired = Desired { run_key: body.run_key, spec, hlc, release };
+        let previous = spec.rollout.as_ref().and_then(|rollout| rollout.previous.as_ref());
+        // It ran before by the word of whoever signed this: that it is older is no rollback.
+        let previous = previous.map(|previous| Previous {
+            run_key: previous.run_key(),
+            release: Release::verify_for_resume(
+                &previous.release,
+                &self.authority,
+                &RollbackGuard::new(),
+                wall,
+                &*self.check,
+            )
+            .map_err(|e| e.to_string()),
+        });
+        let desired = Desired { run_key: body.run_key, spec, hlc, release, previous };
         if self.desired.insert(name.clone(), desired).is_some() {
             self.forget_components();
         }

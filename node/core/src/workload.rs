@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Environment variables of one workload.
 pub const ENV_MAX: usize = 256;
+/// The path of a health check.
+pub const HEALTH_BYTES_MAX: usize = 1_024;
 /// The longest that one call or request may be given.
 pub const CALL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -77,6 +79,70 @@ pub struct WorkloadSpec {
     /// Wishes and rules about where replicas are; none where none were made.
     #[n(12)]
     pub policy: Option<Policy>,
+    /// How a new revision takes the place of the one before; all slots at once without it.
+    #[n(13)]
+    pub rollout: Option<Rollout>,
+    /// The path that must answer before an instance counts as running.
+    #[n(14)]
+    pub health: Option<String>,
+}
+
+/// How a new revision takes the place of the one before: a few slots at a time, each of
+/// which must have run for a while before the next one begins.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Rollout {
+    /// Slots that may be without a settled instance at once; at least one.
+    #[n(0)]
+    pub max_unavailable: u32,
+    /// How long an instance must run to count as settled, in milliseconds.
+    #[n(1)]
+    pub settle_ms: u64,
+    /// No further slot begins.
+    #[n(2)]
+    pub paused: bool,
+    /// What ran before, and runs again where the new revision does not come up.
+    #[n(3)]
+    pub previous: Option<Revision>,
+}
+
+/// All that a running instance depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Revision {
+    /// The generation that brought it.
+    #[n(0)]
+    pub generation: u64,
+    /// The signed release in its envelope.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub release: Vec<u8>,
+    /// What one replica takes.
+    #[n(2)]
+    pub need: Resources,
+    /// Environment variables of the guest.
+    #[n(3)]
+    pub env: BTreeMap<String, String>,
+    /// The longest that one call may take, in milliseconds.
+    #[n(4)]
+    pub call_time_ms: u64,
+    /// Calls at once in one replica.
+    #[n(5)]
+    pub concurrency: u32,
+    /// The path that must answer before an instance counts as running.
+    #[n(6)]
+    pub health: Option<String>,
+}
+
+impl Revision {
+    /// A hash of all of it but the generation: while it stays the same, a new generation
+    /// leaves instances alone.
+    pub fn run_key(&self) -> Hash {
+        let run = (&self.release, &self.env, self.need, self.call_time_ms, self.concurrency);
+        match &self.health {
+            None => Hash::of(&wire::encode(&run)),
+            Some(health) => Hash::of(&wire::encode(&(run, health))),
+        }
+    }
 }
 
 /// Of a workload without any.
@@ -100,6 +166,21 @@ impl WorkloadSpec {
             origin: None,
             reconcile: None,
             policy: None,
+            rollout: None,
+            health: None,
+        }
+    }
+
+    /// What its instances depend on.
+    pub fn revision(&self) -> Revision {
+        Revision {
+            generation: self.generation,
+            release: self.release.clone(),
+            need: self.need,
+            env: self.env.clone(),
+            call_time_ms: self.call_time_ms,
+            concurrency: self.concurrency,
+            health: self.health.clone(),
         }
     }
 
@@ -129,6 +210,17 @@ impl WorkloadSpec {
         if spec.call_time_ms > time_max || spec.route.as_ref().is_some_and(|r| r.deadline_ms > time_max) {
             return Err(SpecError::Bound("milliseconds of a call", time_max));
         }
+        if spec.health.as_ref().is_some_and(|path| path.len() > HEALTH_BYTES_MAX) {
+            return Err(SpecError::Bound("bytes of a health check's path", HEALTH_BYTES_MAX as u64));
+        }
+        if let Some(rollout) = &spec.rollout {
+            if rollout.max_unavailable == 0 {
+                return Err(SpecError::Bound("or no slot at all at a time", u64::from(limit::REPLICAS_MAX)));
+            }
+            if rollout.settle_ms > time_max {
+                return Err(SpecError::Bound("milliseconds until an instance has settled", time_max));
+            }
+        }
         match spec.policy().beyond() {
             Some((what, max)) => Err(SpecError::Bound(what, max)),
             None => Ok(spec),
@@ -138,8 +230,7 @@ impl WorkloadSpec {
     /// A hash of all that a running instance depends on: while it stays the same,
     /// a new generation leaves instances alone.
     pub fn run_key(&self) -> Hash {
-        let run = (&self.release, &self.env, self.need, self.call_time_ms, self.concurrency);
-        Hash::of(&wire::encode(&run))
+        self.revision().run_key()
     }
 }
 

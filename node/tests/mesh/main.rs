@@ -3,6 +3,7 @@
 
 mod cli;
 mod disk;
+mod drain;
 mod failover;
 mod http;
 mod kills;

@@ -31,7 +31,7 @@ const NOWHERE: [(&str, &str, &str); 8] = [
     (
         "capability",
         "resources: { cpu: 100m }\n",
-        "no node can take it (2 of 2: grants no guest `wasi:http/types@0.2.0`)",
+        "no node can take it (2 of 2: grants no guest `wasi:http/types@0.2.12`)",
     ),
     (
         "spread",

@@ -3,10 +3,12 @@
 //! the files anew. Each body is also read with a key that only a newer version knows.
 
 use orbweave_core::claim::{Claim, ClaimRange};
+use orbweave_core::cordon::{Cordon, Service};
 use orbweave_core::io::Write;
 use orbweave_core::link_plan::{LinkPlan, Orbit, PlannedPass, Site, WalkerSlot};
 use orbweave_core::message::{Answer, Load, Message, Offer};
 use orbweave_core::node_info::NodeInfo;
+use orbweave_core::workload::{Revision, Rollout};
 use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
 use orbweave_golden::pinned;
 use orbweave_model::wire::{decode_open, encode};
@@ -66,6 +68,7 @@ fn datagrams_are_as_they_always_were() {
         ("message-answer-too-far", Message::Answer(answer(Verdict::TooFar("db".into(), Some(9_000), 5)))),
         ("message-answer-unreachable", Message::Answer(answer(Verdict::Unreachable))),
         ("message-answer-dark", Message::Answer(answer(Verdict::Dark(Some(1_800_000_000_000))))),
+        ("message-answer-cordoned", Message::Answer(answer(Verdict::Cordoned))),
         ("message-answer-gone", Message::Answer(answer(Verdict::Gone))),
         ("message-record", Message::Record(&[4, 5, 6])),
         ("message-rumour", Message::Rumour(&[0, 2, 1, 2, 3, 4, 5, 6])),
@@ -98,10 +101,14 @@ fn the_claim_is_as_it_always_was() {
         ClaimRange::one(4, 3, Phase::Preparing, -10, None),
         ClaimRange::one(9, 4, Phase::Draining, 0, Some(1)),
     ];
-    let claim = Claim::of(ranges.into_iter());
-    let golden = pinned!("claim", &claim.encode());
-    for bytes in [golden.clone(), newer(&golden, 0)] {
-        assert_eq!(Claim::decode(&bytes), Ok(claim.clone()));
+    let rolling =
+        ranges.map(|range| ClaimRange { settled: Some(u64::MAX), failed: Some(range.epoch), ..range });
+    for (name, ranges) in [("claim", ranges), ("claim-rolling", rolling)] {
+        let claim = Claim::of(ranges.into_iter());
+        let golden = pinned!(name, &claim.encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(Claim::decode(&bytes), Ok(claim.clone()));
+        }
     }
 }
 
@@ -233,6 +240,17 @@ fn a_contact_plan_out_of_its_bounds_is_refused() {
 }
 
 #[test]
+fn what_is_said_of_a_node_is_as_it_always_was() {
+    for (name, service) in [("cordon-open", Service::Open), ("cordon-drained", Service::Drained)] {
+        let cordon = Cordon { generation: 3, service };
+        let golden = pinned!(name, &cordon.encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(Cordon::decode(&bytes), Ok(cordon));
+        }
+    }
+}
+
+#[test]
 fn the_workload_is_as_it_always_was() {
     let spec = WorkloadSpec {
         generation: 2,
@@ -253,6 +271,8 @@ fn the_workload_is_as_it_always_was() {
         origin: Some(NodeId([4; 32])),
         reconcile: Some(Reconcile::KeepOriginal),
         policy: None,
+        rollout: None,
+        health: None,
     };
     let near = |to, within_ms| Near { to, within_ms };
     let policy = Policy {
@@ -267,8 +287,23 @@ fn the_workload_is_as_it_always_was() {
     };
     let need = Resources { accelerator_milli: 500, ..HAVE };
     let placed = WorkloadSpec { policy: Some(policy), need, ..spec.clone() };
-    let every =
-        [("workload", spec), ("workload-placed", placed), ("workload-deleted", WorkloadSpec::deletion(9))];
+    let previous = Revision { health: None, ..spec.revision() };
+    let rollout =
+        Rollout { max_unavailable: 2, settle_ms: 5_000, paused: true, previous: Some(previous.clone()) };
+    let rolled = WorkloadSpec {
+        rollout: Some(rollout),
+        health: Some("/health".into()),
+        generation: 3,
+        ..spec.clone()
+    };
+    assert_eq!(previous.run_key(), spec.run_key());
+    assert_ne!(rolled.run_key(), spec.run_key(), "what is checked is part of what runs");
+    let every = [
+        ("workload-rolled", rolled),
+        ("workload", spec),
+        ("workload-placed", placed),
+        ("workload-deleted", WorkloadSpec::deletion(9)),
+    ];
     for (name, spec) in every {
         let golden = pinned!(name, &spec.encode());
         for bytes in [golden.clone(), newer(&golden, 0)] {
