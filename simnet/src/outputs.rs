@@ -11,6 +11,8 @@ use orbweave_trust::Release;
 
 /// What a process says when it cannot start here.
 const BROKEN: &str = "it cannot start here";
+/// A variable in the environment of what starts nowhere.
+pub(crate) const BAD: &str = "BAD";
 /// Round trips of a fetch: the request, and the end of what was asked for.
 const FETCH_ROUND_TRIPS: u32 = 2;
 
@@ -106,7 +108,7 @@ impl Cluster {
     }
 
     fn launch(&mut self, i: usize, start: Start) {
-        let Start { instance, workload, slot, release, .. } = start;
+        let Start { instance, workload, slot, release, env, .. } = start;
         let model = self.faults.executor;
         let host = &mut self.hosts[i];
         host.started.push((self.time, workload.clone(), slot));
@@ -116,7 +118,8 @@ impl Cluster {
         let cached = host.compiled.contains(&statement.blake3);
         let compile = if cached { model.start.0 } else { model.compile(statement.size) };
         let begin = model.start(&mut host.dice);
-        let end = if host.options.broken {
+        let bad = env.iter().any(|(name, _)| name == BAD);
+        let end = if host.options.broken || bad {
             ExecutorEvent::Failed { reason: BROKEN.into() }
         } else {
             ExecutorEvent::Running

@@ -79,7 +79,8 @@ impl Node {
         if plant::on(Plant::AdmissionSkipped) {
             return Verdict::Fits;
         }
-        match &desired.release {
+        let Some(wanted) = self.wanted(name, offer.slot) else { return Verdict::Unknown };
+        match wanted.release {
             Err(why) => return Verdict::Release(why.chars().take(200).collect()),
             // It was judged when it came; whoever held a part before may go on with it.
             Ok(release) if release.statement().expires <= self.wall() && !self.holds_claim(name) => {

@@ -66,6 +66,8 @@ pub(crate) struct Held {
     /// The revision that has settled, and one whose rollout failed: see [`crate::rollout`].
     pub settled: Option<u64>,
     pub failed: Option<u64>,
+    /// The revision that ran here last: where it ends, it begins again without a turn.
+    pub ran: Option<u64>,
 }
 
 impl Held {
@@ -85,6 +87,7 @@ impl Held {
             settles_at: None,
             settled: None,
             failed: None,
+            ran: None,
         }
     }
 
@@ -110,7 +113,7 @@ impl Node {
                 for slot in range.slots.start..range.slots.end {
                     let need = self.need_of(&name);
                     let held = Held::new(range.epoch, range.score, need, false, self.now.mono);
-                    let held = Held { failed: range.failed, ..held };
+                    let held = Held { failed: range.failed, ran: range.settled, ..held };
                     self.held.insert((name.clone(), slot), held);
                 }
             }
@@ -340,6 +343,7 @@ impl Node {
                 let Some(mut run) = held.coming.take_if(|r| r.instance == instance) else { return };
                 run.stage = Stage::Running;
                 let took = now.since(std::mem::replace(&mut run.since, now));
+                held.ran = Some(rollout::mark(&run.run_key));
                 let old = held.current.replace(run);
                 if !rolling {
                     held.failures = 0;

@@ -77,9 +77,12 @@ impl Node {
         let Some(rollout) = desired.rollout() else { return Some(desired.latest()) };
         let held = self.held.get(&(name.clone(), slot));
         let has = held.and_then(|held| held.current.as_ref()).map(|run| run.run_key);
-        let failed = self.has_failed(name, mark(&desired.run_key)) && !plant::on(Plant::RollbackUndone);
-        let begins =
-            has == Some(desired.run_key) || (!rollout.paused && self.may_begin(name, desired, rollout, slot));
+        let mark = mark(&desired.run_key);
+        let failed = self.has_failed(name, mark) && !plant::on(Plant::RollbackUndone);
+        let begins = has == Some(desired.run_key)
+            || held.is_some_and(|held| held.ran == Some(mark))
+            || self.has_settled(name, slot, mark)
+            || (!rollout.paused && self.may_begin(name, desired, rollout, slot));
         if !failed && begins { Some(desired.latest()) } else { desired.previous().or(Some(desired.latest())) }
     }
 
@@ -91,6 +94,12 @@ impl Node {
             .held
             .range((name.clone(), 0)..=(name.clone(), u32::MAX))
             .any(|(_, held)| held.failed == Some(mark))
+    }
+
+    /// Whether a revision has settled in a slot once, wherever that was.
+    fn has_settled(&self, name: &WorkloadName, slot: u32, mark: u64) -> bool {
+        let claims = self.claims.get(name).into_iter().flatten();
+        claims.filter_map(|(_, claim)| claim.at(slot)).any(|range| range.settled == Some(mark))
     }
 
     /// Whether it is a slot's turn: fewer slots than may be unavailable are either vacant,

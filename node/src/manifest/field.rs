@@ -15,7 +15,7 @@ use std::str::FromStr;
 pub const VERSION_BYTES_MAX: usize = 64;
 /// A host name (RFC 1123).
 pub const HOST_BYTES_MAX: usize = 253;
-/// The path of a route.
+/// The path of a route or of a health check.
 pub const PATH_BYTES_MAX: usize = 1_024;
 /// Environment variables of one workload.
 pub const ENV_MAX: usize = 64;
@@ -347,7 +347,7 @@ checked_text!(
 );
 
 checked_text!(
-    /// The beginning of a path.
+    /// A path, or the beginning of one.
     PathPrefix,
     |text| {
         text.starts_with('/')

@@ -1,4 +1,5 @@
 use super::*;
+use orbweave_core::workload::{Rollout, WorkloadSpec};
 use orbweave_model::{NodeId, WorkloadName};
 use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
 use quantity::{Cpu, Memory, Span};
@@ -46,10 +47,14 @@ fn with(line: &str, instead: &str) -> String {
     error_of(&WHOLE.replace(line, instead))
 }
 
-/// What the mesh agrees on, with this in the place of the conditions.
+/// What the mesh agrees on.
+fn agreed(text: &str) -> WorkloadSpec {
+    Manifest::parse(text).unwrap().workload(1, Vec::new(), NodeId([7; 32]))
+}
+
+/// Wishes and rules, with this in the place of the conditions.
 fn policy_of(placement: &str) -> Option<Policy> {
-    let manifest = Manifest::parse(&WHOLE.replace(REQUIRES, placement)).unwrap();
-    manifest.workload(1, Vec::new(), NodeId([7; 32])).policy
+    agreed(&WHOLE.replace(REQUIRES, placement)).policy
 }
 
 /// With each of these lines in the place of the conditions, the error from its column on.
@@ -108,7 +113,7 @@ fn an_unknown_field_is_refused_with_the_nearest_one() {
     assert_eq!(
         with("  env:", "  colour: red\n  env:"),
         "manifest:13:3: spec: unknown field `colour`; the fields here are: component, version, replicas, \
-         placement, resources, limits, env, route"
+         placement, resources, limits, env, route, update, health"
     );
 }
 
@@ -399,6 +404,71 @@ fn the_number_of_wishes_is_bounded() {
         );
         assert_eq!(with(REQUIRES, &list(given)), error);
     }
+}
+
+#[test]
+fn how_a_new_generation_comes_in_reaches_the_mesh_as_it_was_written() {
+    let rollout = |max_unavailable, settle_ms| {
+        Some(Rollout { max_unavailable, settle_ms, paused: false, previous: None })
+    };
+    let given = "  update: { maxUnavailable: 2, settle: 1m30s }\n  health: /health\n";
+    let spec = agreed(&format!("{WHOLE}{given}"));
+    assert_eq!((spec.rollout, spec.health.as_deref()), (rollout(2, 90_000), Some("/health")));
+    let spec = agreed(WHOLE);
+    assert_eq!((spec.rollout, spec.health), (rollout(1, 5_000), None));
+    for (replicas, quarter) in [(1, 1), (4, 1), (5, 2), (10, 3), (65_536, 16_384)] {
+        let text = WHOLE.replace("replicas: 3", &format!("replicas: {replicas}"));
+        assert_eq!(agreed(&text).rollout, rollout(quarter, 5_000), "{replicas}");
+        let settle = format!("{text}  update: {{ settle: 1ms }}\n");
+        assert_eq!(agreed(&settle).rollout, rollout(quarter, 1), "{replicas}");
+        let number = format!("{text}  update: {{ maxUnavailable: 7 }}\n");
+        assert_eq!(agreed(&number).rollout, rollout(7, 5_000), "{replicas}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_an_update_or_a_health_check_is_named() {
+    for (line, error) in [
+        (
+            "update: { maxUnavailable: 0 }",
+            "29: spec.update.maxUnavailable: 0 is out of bounds: 1 to 65536 are allowed",
+        ),
+        (
+            "update: { maxUnavailable: 65537 }",
+            "29: spec.update.maxUnavailable: 65537 is out of bounds: 1 to 65536 are allowed",
+        ),
+        (
+            "update: { maxUnavailable: 25% }",
+            "29: spec.update.maxUnavailable: must be a whole number from 1 to 65536, but \"25%\" was given",
+        ),
+        ("update: { settle: 0s }", "21: spec.update.settle: 0s is out of bounds: 1ms to 1h are allowed"),
+        ("update: { settle: 2h }", "21: spec.update.settle: 2h is out of bounds: 1ms to 1h are allowed"),
+        (
+            "update: { settle: 5 }",
+            "21: spec.update.settle: \"5\" is no length of time: write 500ms, 10s, 5m, 1h, 7d or a sum such \
+             as 1h30m",
+        ),
+        (
+            "update: { maxUnavailble: 1 }",
+            "13: spec.update: unknown field `maxUnavailble`; did you mean `maxUnavailable`?",
+        ),
+        (
+            "update: { surge: 1 }",
+            "13: spec.update: unknown field `surge`; the fields here are: maxUnavailable, settle",
+        ),
+        ("update: fast", "11: spec.update: must be a map, but \"fast\" was given"),
+        (
+            "health: health",
+            "11: spec.health: \"health\" is no path: it begins with '/' and has no space, '?' or '#', at most \
+             1024 bytes",
+        ),
+        ("health: [/health]", "11: spec.health: must be a text, but a list was given"),
+    ] {
+        let text = with("  env:", &format!("  {line}\n  env:"));
+        assert_eq!(text, format!("manifest:13:{error}"), "{line}");
+    }
+    let long = format!("  health: /{}\n  env:", "x".repeat(1024));
+    assert!(with("  env:", &long).starts_with("manifest:13:11: spec.health: \"/xxx"));
 }
 
 #[test]

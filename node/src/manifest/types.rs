@@ -81,6 +81,14 @@ pub struct ServiceSpec {
     /// Where HTTP requests for it come in; without one it only answers calls.
     #[serde(default, deserialize_with = "field::route")]
     pub route: Option<Route>,
+    /// How a new generation that changes what runs takes the place of the one before.
+    #[serde(default)]
+    pub update: Update,
+    /// The path that must answer, with a status below 400, before an instance counts as running,
+    /// and from then on.
+    #[serde(default, deserialize_with = "field::parsed_option")]
+    #[schemars(with = "Option<String>", regex(pattern = "^/"), length(max = field::PATH_BYTES_MAX))]
+    pub health: Option<PathPrefix>,
 }
 
 fn one() -> u32 {
@@ -277,6 +285,26 @@ pub struct Route {
 
 fn ten_seconds() -> Span {
     Span(Duration::from_secs(10))
+}
+
+/// How a new generation that changes what runs takes the place of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Update {
+    /// Replicas that may be without a settled instance at once; without it a quarter of all, rounded up.
+    #[serde(deserialize_with = "field::replicas_option")]
+    #[schemars(range(min = 1, max = limit::REPLICAS_MAX))]
+    pub max_unavailable: Option<u32>,
+    /// How long a new instance must run before the next one begins.
+    #[serde(deserialize_with = "field::call_time")]
+    #[schemars(schema_with = "field::span_schema")]
+    pub settle: Span,
+}
+
+impl Default for Update {
+    fn default() -> Self {
+        Self { max_unavailable: None, settle: Span(Duration::from_secs(5)) }
+    }
 }
 
 impl ComponentSource {

@@ -1,7 +1,7 @@
 //! From what a manifest says to what the mesh agrees on.
 
-use super::types::{Manifest, Near, Placement, Preference, Route as ManifestRoute, Spread};
-use orbweave_core::workload::{Route, WorkloadSpec};
+use super::types::{Manifest, Near, Placement, Preference, Route as ManifestRoute, Spread, Update};
+use orbweave_core::workload::{Rollout, Route, WorkloadSpec};
 use orbweave_model::NodeId;
 use orbweave_scheduler::policy::{self, Policy, Target};
 
@@ -24,6 +24,8 @@ impl Manifest {
             origin: Some(origin),
             reconcile: None,
             policy: spec.placement.policy(),
+            rollout: Some(spec.update.as_agreed(spec.replicas)),
+            health: spec.health.as_ref().map(|path| path.0.clone()),
         }
     }
 }
@@ -63,6 +65,18 @@ impl Near {
         };
         let within_ms = self.within.map(|within| u32::try_from(within.millis()).unwrap_or(u32::MAX));
         Some(policy::Near { to, within_ms })
+    }
+}
+
+impl Update {
+    /// Of so many replicas. What ran before, a manifest does not know.
+    fn as_agreed(&self, replicas: u32) -> Rollout {
+        Rollout {
+            max_unavailable: self.max_unavailable.unwrap_or(replicas.div_ceil(4)),
+            settle_ms: self.settle.millis(),
+            paused: false,
+            previous: None,
+        }
     }
 }
 

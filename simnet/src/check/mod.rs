@@ -2,7 +2,7 @@
 //!
 //! A [`Checker`] watches a run and says what was broken at any moment; what must hold
 //! once all is well is in the functions of [`settled`] and [`liveness`]. Each checker is
-//! a file here. Leases, jobs and rollouts will bring theirs.
+//! a file here. Leases and jobs will bring theirs.
 //!
 //! | checker | watches |
 //! |---|---|
@@ -11,6 +11,7 @@
 //! | [`PromisesKept`] | answers: what was acknowledged is durable, and outlives a crash |
 //! | [`AuthorRemembers`] | others' disks and the wire: nothing that its author could forget |
 //! | [`Offers`] | placers: nobody offers away what it knows to be held |
+//! | [`Rollouts`] | starts: what is new goes to a few slots at a time, and to none once it failed |
 //! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
 //! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
 //! | [`Dark`] | verdicts on satellites: nobody is missed who was in no reach |
@@ -34,6 +35,7 @@ mod readable;
 mod reader;
 mod reconciled;
 mod records;
+mod rollouts;
 pub mod settled;
 mod yielding;
 
@@ -51,6 +53,7 @@ pub use readable::Readable;
 pub(crate) use reader::{Reader, order};
 pub use reconciled::Reconciled;
 pub use records::Records;
+pub use rollouts::Rollouts;
 pub use settled::{converged, gone, healthy, members_agree, placed};
 
 use crate::cluster::Cluster;
@@ -153,6 +156,7 @@ pub fn always() -> Vec<Box<dyn Checker>> {
         Box::<PromisesKept>::default(),
         Box::<AuthorRemembers>::default(),
         Box::<Offers>::default(),
+        Box::<Rollouts>::default(),
         Box::<WorkKept>::default(),
         Box::<Deaths>::default(),
         Box::<Dark>::default(),

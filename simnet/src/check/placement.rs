@@ -121,7 +121,9 @@ impl Placement {
         if spec.deleted || slot >= spec.replicas {
             return Err(format!("what holds is {} replicas, deleted: {}", spec.replicas, spec.deleted));
         }
-        if start.release.bytes() != spec.release {
+        let previous = spec.rollout.as_ref().and_then(|rollout| rollout.previous.as_ref());
+        let releases = [Some(&spec.release), previous.map(|previous| &previous.release)];
+        if !releases.into_iter().flatten().any(|release| start.release.bytes() == release) {
             return Err("another release is asked for".into());
         }
         if let Some(unmet) = spec.requires.first_unmet(&cluster.hosts[host].options.labels) {

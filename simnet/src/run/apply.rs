@@ -2,9 +2,11 @@
 
 use super::Stage;
 use crate::adversary;
+use crate::outputs::BAD;
 use crate::schedule::{Action, Deploy, Kind, ServiceLine, Timed, WeatherLine};
 use crate::world::{BEGIN, World};
 use orbweave_core::cordon::Cordon;
+use orbweave_core::workload::{Revision, Rollout};
 use orbweave_core::{Input, WorkloadSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,6 +16,8 @@ use std::time::Duration;
 pub(super) struct Ledger {
     /// The last specification of each workload that they handed in.
     pub workloads: BTreeMap<String, WorkloadSpec>,
+    /// The last revision of each that comes up.
+    pub good: BTreeMap<String, Revision>,
     /// Hosts that never come back.
     pub gone: BTreeSet<usize>,
     /// Hosts whose key is revoked.
@@ -232,7 +236,24 @@ impl Stage {
         if deploy.variable > 0 {
             spec.env.insert("VARIABLE".into(), deploy.variable.to_string());
         }
-        self.hand_in(&deploy.workload, spec, &deploy.node)
+        let bad = deploy.bad && self.ledger.good.contains_key(&deploy.workload);
+        if bad {
+            spec.env.insert(BAD.into(), "yes".into());
+        }
+        spec.rollout = deploy.rollout.map(|line| Rollout {
+            max_unavailable: line.at_a_time,
+            settle_ms: line.settle_ms,
+            paused: false,
+            previous: self.ledger.good.get(&deploy.workload).cloned(),
+        });
+        let revision = spec.revision();
+        let handed_in = self.hand_in(&deploy.workload, spec, &deploy.node);
+        if handed_in && !bad {
+            let generation = self.ledger.workloads.get(&deploy.workload).map_or(0, |spec| spec.generation);
+            let revision = Revision { generation, ..revision };
+            self.ledger.good.insert(deploy.workload.clone(), revision);
+        }
+        handed_in
     }
 
     /// Hands the next generation of a workload in.

@@ -169,6 +169,22 @@ pub struct Deploy {
     /// Wishes and rules about where replicas are.
     #[serde(default, skip_serializing_if = "Policy::is_empty")]
     pub policy: Policy,
+    /// How many slots at a time go to what is new; all at once where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutLine>,
+    /// Whether its instances never come up.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub bad: bool,
+}
+
+/// A rollout as it is written in files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RolloutLine {
+    /// Slots that may be without a settled instance at once.
+    pub at_a_time: u32,
+    /// How long an instance must run to count as settled, in milliseconds.
+    pub settle_ms: u64,
 }
 
 /// [`Service`] as it is written in files.

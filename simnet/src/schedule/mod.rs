@@ -23,7 +23,7 @@ mod orbit;
 mod parts;
 mod repeat;
 
-pub use action::{Action, Deploy, ServiceLine, Timed, WeatherLine};
+pub use action::{Action, Deploy, RolloutLine, ServiceLine, Timed, WeatherLine};
 pub use file::ScenarioError;
 pub use kind::Kind;
 pub use options::FaultOptions;

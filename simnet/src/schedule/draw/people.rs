@@ -2,7 +2,7 @@
 
 use super::Draw;
 use crate::dice::Dice;
-use crate::schedule::{Action, Deploy, ServiceLine, Timed};
+use crate::schedule::{Action, Deploy, RolloutLine, ServiceLine, Timed};
 use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -95,6 +95,8 @@ impl Draw<'_> {
                 second_publisher: !revoked && dice.chance(250_000),
                 cpu_milli: 100,
                 policy: policy(dice, &others),
+                rollout: rollout(dice),
+                bad: false,
             };
             known.push(new.clone());
             return new;
@@ -107,6 +109,9 @@ impl Draw<'_> {
             3 => before.policy = policy(dice, &others),
             _ => before.variable += 1,
         }
+        // What never comes up must be able to go back to what did.
+        before.bad = before.rollout.is_some() && !before.second_publisher && dice.chance(300_000);
+        before.variable += u64::from(before.bad);
         before.clone()
     }
 }
@@ -117,6 +122,12 @@ fn requirement(dice: &mut Dice) -> String {
         1 => "tier!=edge".to_owned(),
         _ => String::new(),
     }
+}
+
+/// Half of all workloads change a few slots at a time.
+fn rollout(dice: &mut Dice) -> Option<RolloutLine> {
+    let line = RolloutLine { at_a_time: dice.between(1, 2) as u32, settle_ms: dice.between(500, 8_000) };
+    dice.chance(500_000).then_some(line)
 }
 
 /// Wishes and rules, of which most workloads have none.
