@@ -122,6 +122,8 @@ pub enum EventKind {
     SelfDoubtOver,
     /// People took a node out of service, or back into it.
     Cordon,
+    /// A new revision did not come up, and replicas go back to the one before.
+    RolledBack,
     /// An event of a kind that this version does not know.
     #[serde(other)]
     Unknown,

@@ -292,6 +292,9 @@ pub struct Describe {
     pub concurrency: u32,
     /// Environment variables of the guest.
     pub env: BTreeMap<String, String>,
+    /// How far the last change is, where it went to a few replicas at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutView>,
     /// The signed release; none once the workload was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<ReleaseView>,
@@ -304,6 +307,43 @@ pub struct Describe {
     pub verdicts: Vec<Verdict>,
     /// The last events about it on the answering node, oldest first.
     pub events: Vec<Event>,
+}
+
+/// How far a rollout is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RolloutState {
+    /// Replicas go to the new revision, a few at a time.
+    Progressing,
+    /// No further replica begins.
+    Paused,
+    /// Every replica has settled on the new revision.
+    Complete,
+    /// The new revision did not come up, and replicas run the one before.
+    RolledBack,
+}
+
+/// A rollout: a new revision takes the place of the one before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutView {
+    /// How far it is.
+    pub state: RolloutState,
+    /// The generation that is rolled out.
+    pub generation: u64,
+    /// The generation before, to which it can go back.
+    pub previous: u64,
+    /// Replicas that run the new revision.
+    pub updated: u32,
+    /// Of those, the ones that have run for long enough.
+    pub settled: u32,
+    /// Replicas that may be without a settled instance at once.
+    pub max_unavailable: u32,
+    /// How long a replica must run to count as settled.
+    pub settle_ms: u64,
+    /// Where it failed, as far as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_on: Option<NodeRef>,
 }
 
 /// What a release states.

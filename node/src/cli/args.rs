@@ -82,6 +82,9 @@ pub enum Command {
     Plan(PlanArgs),
     /// Change the number of replicas of a workload
     Scale(ScaleArgs),
+    /// Follow a change, stop it, go on with it, or take it back
+    #[command(subcommand)]
+    Rollout(RolloutCommand),
     /// Take a node out of service: it takes nothing new
     Cordon(CordonArgs),
     /// Take a node out of service, and hand what it holds to others
@@ -391,6 +394,48 @@ impl FromStr for SlotArg {
         };
         Ok(Self { workload: name.parse().map_err(|e| format!("{e}"))?, slot })
     }
+}
+
+/// `rollout`
+#[derive(Debug, Subcommand)]
+pub enum RolloutCommand {
+    /// Tell how far the last change of a workload is
+    Status(RolloutArgs),
+    /// Let no further replica begin
+    Pause(RolloutChangeArgs),
+    /// Go on
+    Resume(RolloutChangeArgs),
+    /// Go back to what ran before
+    Undo(RolloutChangeArgs),
+}
+
+/// `rollout status`
+#[derive(Debug, Args)]
+pub struct RolloutArgs {
+    /// The workload
+    pub name: WorkloadName,
+    /// Wait until it is over; fails if it was rolled back
+    #[arg(long)]
+    pub wait: bool,
+    /// How long to wait
+    #[arg(long, value_name = "TIME", default_value = "10m", requires = "wait", value_parser = Span::of_call)]
+    pub timeout: Span,
+    /// How to say it
+    #[command(flatten)]
+    pub output: OutputArg,
+}
+
+/// `rollout pause`, `resume` and `undo`
+#[derive(Debug, Args)]
+pub struct RolloutChangeArgs {
+    /// The workload
+    pub name: WorkloadName,
+    /// The operator's key [default: operator.key of the state directory]
+    #[arg(long, value_name = "FILE")]
+    pub operator_key: Option<PathBuf>,
+    /// The publisher's key, for `undo`, which signs a release anew [default: publisher.key of the state directory]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
 /// `cordon` and `uncordon`

@@ -3,14 +3,14 @@
 use super::args::{DeleteArgs, DeployArgs, ScaleArgs, SourceArgs};
 use super::failure::Failure;
 use super::output::{self, Format};
-use super::{interfaces, release, wait};
+use super::{interfaces, release, rollout, wait};
 use crate::api::types::{BlobResponse, Describe, Status};
 use crate::api::{ApiError, Client, ClientError};
 use crate::manifest::ManifestFile;
 use crate::state_dir::StateDir;
 use bytes::Bytes;
 use http::StatusCode;
-use orbweave_core::workload::WorkloadSpec;
+use orbweave_core::workload::{Revision, Rollout, WorkloadSpec};
 use orbweave_model::{Hash, Hlc, MeshId, PublicKey, Wall, WorkloadName, limit};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{Release, SecretKey, Strict};
@@ -53,10 +53,13 @@ impl Prepared {
 
     /// Whether the mesh wants exactly this already.
     pub fn is_known(&self) -> bool {
-        let same = |known: &WorkloadSpec| {
-            let (generation, origin) = (known.generation, known.origin);
-            *known == WorkloadSpec { generation, origin, ..self.spec.clone() }
+        // What a rollout could go back to is no part of what is wanted.
+        let plain = |spec: &WorkloadSpec| {
+            let rollout =
+                spec.rollout.clone().map(|rollout| Rollout { previous: None, paused: false, ..rollout });
+            WorkloadSpec { generation: 0, origin: None, rollout, ..spec.clone() }
         };
+        let same = |known: &WorkloadSpec| plain(known) == plain(&self.spec);
         self.known.as_ref().is_some_and(same)
     }
 }
@@ -98,7 +101,18 @@ pub async fn prepare(client: &Client, dir: &StateDir, args: &SourceArgs) -> Resu
         }
     };
     let generation = known.as_ref().map_or(1, |known| known.generation + 1);
-    let spec = file.manifest.workload(generation, release, status.node);
+    let mut spec = file.manifest.workload(generation, release, status.node);
+    if let (Some(rollout), Some(known)) = (&mut spec.rollout, &known) {
+        let revision = Revision { generation: known.generation, ..known.revision() };
+        let state = describe(client, name).await?.and_then(|d| d.rollout).map(|rollout| rollout.state);
+        rollout.previous = rollout::previous(known, revision, state);
+    }
+    if spec.rollout.as_ref().and_then(|r| r.previous.as_ref()).is_some_and(|p| p.run_key() == spec.run_key())
+    {
+        // Nothing that runs changes: what could be gone back to stays what it was.
+        let kept = known.as_ref().and_then(|known| known.rollout.clone()?.previous);
+        spec.rollout = spec.rollout.map(|rollout| Rollout { previous: kept, ..rollout });
+    }
     Ok(Prepared { bytes, status, known, spec, publisher, file })
 }
 
@@ -270,12 +284,12 @@ async fn spec_of(client: &Client, name: &WorkloadName) -> Result<Option<Workload
 }
 
 /// What is wanted of a workload that is there.
-async fn wanted(client: &Client, name: &WorkloadName) -> Result<WorkloadSpec, Failure> {
+pub async fn wanted(client: &Client, name: &WorkloadName) -> Result<WorkloadSpec, Failure> {
     let known = spec_of(client, name).await?.filter(|spec| !spec.deleted);
     known.ok_or_else(|| Failure::new(format!("no workload is called {name}")).fix("see `orbweave get`"))
 }
 
-async fn submit(
+pub async fn submit(
     client: &Client,
     operator: &SecretKey,
     mesh: MeshId,
@@ -286,7 +300,19 @@ async fn submit(
     let known = describe(client, name).await?;
     let after = known.map_or(0, |d| d.workload.created_ms + 1);
     let hlc = Hlc { wall: Wall(output::now_ms().max(after)), count: 0 };
-    let record = Record::sign(operator, mesh, RecordKind::WORKLOAD, name.as_str(), hlc, spec.encode());
+    let sign = |spec: &WorkloadSpec| {
+        Record::sign(operator, mesh, RecordKind::WORKLOAD, name.as_str(), hlc, spec.encode())
+    };
+    let mut record = sign(spec);
+    if let (true, Some(rollout)) = (record.len() > limit::RECORD_BYTES_MAX, &spec.rollout)
+        && rollout.previous.is_some()
+    {
+        output::note(&format!(
+            "{name} is too large to carry what ran before: all replicas change at once, and cannot go back"
+        ));
+        let rollout = Some(Rollout { previous: None, ..rollout.clone() });
+        record = sign(&WorkloadSpec { rollout, ..spec.clone() });
+    }
     if record.len() > limit::RECORD_BYTES_MAX {
         let (have, max) = (record.len(), limit::RECORD_BYTES_MAX);
         return Err(Failure::new(format!(

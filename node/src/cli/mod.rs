@@ -18,6 +18,7 @@ mod list;
 mod output;
 mod plan;
 mod release;
+mod rollout;
 mod settings;
 mod status;
 #[cfg(test)]
@@ -84,6 +85,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Why(args) => why::run(&client()?, args).await,
         Command::Plan(args) => plan::run(&client()?, &dir, args).await,
         Command::Scale(args) => deploy::scale(&client()?, &dir, args).await,
+        Command::Rollout(command) => rollout::run(&client()?, &dir, command).await,
         Command::Cordon(args) => cordon::cordon(&client()?, &dir, args).await,
         Command::Drain(args) => cordon::drain(&client()?, &dir, args).await,
         Command::Uncordon(args) => cordon::uncordon(&client()?, &dir, args).await,

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::output::{self, colour_on_stderr, paint, phase_paint};
 use crate::api::Client;
 use crate::api::event::{Event, EventKind};
-use crate::api::types::{Describe, InstanceView, Phase};
+use crate::api::types::{Describe, InstanceView, Phase, RolloutState};
 use crate::manifest::quantity::Span;
 use indicatif::{ProgressBar, ProgressStyle};
 use orbweave_model::{NodeId, WorkloadName};
@@ -36,6 +36,15 @@ pub async fn until_running(
                 )));
             }
             progress.show(known, generation);
+            if let Some(rollout) = known.rollout.as_ref().filter(|r| r.state == RolloutState::RolledBack) {
+                progress.end();
+                let place = rollout.failed_on.as_ref().map(|n| format!(" on {}", n.name)).unwrap_or_default();
+                return Err(Failure::new(format!(
+                    "generation {generation} of {name} did not come up{place}, and replicas run generation {} again",
+                    rollout.previous
+                ))
+                .fix(format!("see `orbweave events {name}`, mend it and deploy again")));
+            }
             if known.workload.generation == generation
                 && running(known, generation) >= known.workload.replicas
             {
@@ -129,7 +138,11 @@ impl Progress {
 fn is_trouble(event: &Event) -> bool {
     matches!(
         event.kind,
-        EventKind::ReleaseRefused | EventKind::RecordRefused | EventKind::Failed | EventKind::FetchFailed
+        EventKind::ReleaseRefused
+            | EventKind::RecordRefused
+            | EventKind::Failed
+            | EventKind::FetchFailed
+            | EventKind::RolledBack
     )
 }
 

@@ -130,5 +130,6 @@ fn told(kind: EventKind) -> bool {
             | SelfDoubt
             | SelfDoubtOver
             | Cordon
+            | RolledBack
     )
 }

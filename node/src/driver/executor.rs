@@ -3,13 +3,14 @@
 
 use super::actor::Message;
 use super::handle::NodeHandle;
+use super::health;
 use crate::api::types;
 use crate::driver::actor::wall_now;
 use orbweave_core::io::Start;
 use orbweave_core::{ExecutorEvent, Input};
 use orbweave_model::{Hash, InstanceId, NodeId};
 use orbweave_trust::Release;
-use orbweave_wasm::{InstanceLimits, Loaded, LogSink, LogStream, Runtime};
+use orbweave_wasm::{InstanceLimits, Loaded, LogSink, LogStream, Runtime, Service};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,11 +77,18 @@ impl Executor {
         let stopped = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopped);
         let task = tokio::spawn(async move {
-            let event = match run(&runtime, &handle, start, &stopped).await {
-                Ok(()) => ExecutorEvent::Running,
-                Err(reason) => ExecutorEvent::Failed { reason },
+            let (workload, path) = (start.workload.clone(), start.health.clone());
+            let reason = match run(&runtime, &handle, start, &stopped).await {
+                Ok(service) => {
+                    report(&handle, instance, ExecutorEvent::Running).await;
+                    let Some(path) = path else { return };
+                    let reason = health::until_it_fails(&service, &workload, &path).await;
+                    handle.remove_service(instance);
+                    reason
+                }
+                Err(reason) => reason,
             };
-            report(&handle, instance, event).await;
+            report(&handle, instance, ExecutorEvent::Failed { reason }).await;
         });
         self.starting.insert(instance, (task.abort_handle(), stop));
     }
@@ -129,7 +137,7 @@ async fn run(
     handle: &NodeHandle,
     start: Start,
     stopped: &AtomicBool,
-) -> Result<(), String> {
+) -> Result<Service, String> {
     let loaded = load(runtime, handle, &start.release).await?;
     let compiled = ExecutorEvent::Compiled { cached: loaded.from_cache(), took: loaded.compile_time() };
     report(handle, start.instance, compiled).await;
@@ -142,13 +150,16 @@ async fn run(
     let service = runtime
         .start(&loaded, limits, start.env.clone(), log_sink(handle, &start))
         .map_err(|e| e.to_string())?;
-    handle.add_service(start.workload, start.slot, start.instance, service);
+    if let Some(path) = &start.health {
+        health::check(&service, &start.workload, path).await?;
+    }
+    handle.add_service(start.workload, start.slot, start.instance, service.clone());
     // An abort cannot reach between the last await and here: whoever stopped it
     // either saw the service, or is seen now.
     if stopped.load(Ordering::SeqCst) {
         handle.remove_service(start.instance);
     }
-    Ok(())
+    Ok(service)
 }
 
 fn log_sink(handle: &NodeHandle, start: &Start) -> LogSink {

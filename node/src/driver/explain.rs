@@ -1,7 +1,10 @@
 //! `why`, `plan` and the verdicts of `describe`: from what the core knows to what the API says.
 
 use super::view;
-use crate::api::types::{Fate, NodeRef, PlaceView, Plan, PlannedView, ReasonView, Verdict, Why};
+use crate::api::types::{
+    Fate, NodeRef, PlaceView, Plan, PlannedView, ReasonView, RolloutState, RolloutView, Verdict, Why,
+};
+use orbweave_core::rollout::Progress;
 use orbweave_core::why::Place;
 use orbweave_core::{Node, WorkloadSpec, plan, why};
 use orbweave_model::{NodeId, WorkloadName};
@@ -85,6 +88,28 @@ pub fn verdicts(node: &Node, name: &WorkloadName) -> Vec<Verdict> {
         Verdict { slot: None, node: place.node, node_name: node.name(place.node), eligible, text }
     };
     why.places.iter().map(verdict).collect()
+}
+
+/// How far the last change of a workload is.
+pub fn rollout(node: &Node, name: &WorkloadName, spec: &WorkloadSpec) -> Option<RolloutView> {
+    let progress = node.progress(name)?;
+    let rollout = spec.rollout.as_ref()?;
+    let state = match progress {
+        Progress { failed: Some(_), .. } => RolloutState::RolledBack,
+        Progress { settled, .. } if settled >= node.slots_wanted(name) => RolloutState::Complete,
+        _ if rollout.paused => RolloutState::Paused,
+        _ => RolloutState::Progressing,
+    };
+    Some(RolloutView {
+        state,
+        generation: spec.generation,
+        previous: rollout.previous.as_ref()?.generation,
+        updated: progress.updated,
+        settled: progress.settled,
+        max_unavailable: rollout.max_unavailable,
+        settle_ms: rollout.settle_ms,
+        failed_on: progress.failed.map(|id| named(node, id)),
+    })
 }
 
 /// What a specification would change.

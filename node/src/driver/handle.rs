@@ -349,6 +349,7 @@ impl Backend for NodeHandle {
                     call_time_ms: report.spec.call_time_ms,
                     concurrency: report.spec.concurrency,
                     env: report.spec.env.clone(),
+                    rollout: explain::rollout(node, &name, &report.spec),
                     release: report.release.as_ref().ok().map(view::release),
                     instances: view::instances(node, &report),
                     functions: Vec::new(),

@@ -10,6 +10,7 @@ mod executor;
 mod explain;
 mod gate;
 mod handle;
+mod health;
 mod history;
 mod relay;
 mod storage;

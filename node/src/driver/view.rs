@@ -66,6 +66,7 @@ pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
         K::SelfDoubt => EventKind::SelfDoubt,
         K::SelfDoubtOver => EventKind::SelfDoubtOver,
         K::Cordon => EventKind::Cordon,
+        K::RolledBack => EventKind::RolledBack,
     };
     Event {
         workload: event.workload,

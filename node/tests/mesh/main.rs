@@ -11,6 +11,7 @@ mod lan;
 mod limits;
 mod refusals;
 mod restart;
+mod rollouts;
 mod routes;
 mod support;
 mod why;
