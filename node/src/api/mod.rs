@@ -22,6 +22,7 @@ pub mod backend;
 pub mod client;
 pub mod error;
 pub mod event;
+pub mod explanation;
 pub mod handshake;
 pub mod line;
 pub mod server;

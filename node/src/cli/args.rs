@@ -1,19 +1,21 @@
 //! What can be said on the command line.
 
+mod node;
+mod work;
+
+pub use node::{Forget, InterfaceArg, NodeArgs, PeerArg};
+pub use work::*;
+
 use super::failure::Failure;
 use super::output::Format;
-use super::settings::{INSTANCES_MAX, PORT_MAX};
 use crate::api::Client;
-use crate::manifest::quantity::{Cpu, Memory, Span};
+use crate::manifest::quantity::Span;
 use crate::state_dir::StateDir;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use orbweave_model::{Label, MeshId, NodeId, WorkloadName, limit};
+use clap::{Args, Parser, Subcommand};
+use orbweave_model::{MeshId, WorkloadName};
 use orbweave_trust::Ticket;
-use std::ffi::OsString;
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Runs signed WebAssembly components over a fleet of nodes, with no broker and no control plane.
 #[derive(Debug, Parser)]
@@ -138,148 +140,6 @@ pub struct UpArgs {
     pub node: NodeArgs,
 }
 
-/// What a node is and where it listens: of `up` and `join`. What is given is remembered in
-/// node.yaml of the state directory, for the next start without it.
-#[derive(Debug, Clone, PartialEq, Args)]
-pub struct NodeArgs {
-    /// A label of this node, for placement; may be repeated
-    #[arg(long = "label", value_name = "KEY=VALUE")]
-    pub labels: Vec<Label>,
-    /// First of four ports: HTTP ingress (TCP), mesh (UDP and TCP), admin (TCP, with --admin-tcp), reserved
-    /// [default: 8080]
-    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=i64::from(PORT_MAX)))]
-    pub port: Option<u16>,
-    /// The address to listen on [default: 0.0.0.0]
-    #[arg(long, value_name = "IP")]
-    pub listen: Option<IpAddr>,
-    /// A node to ask first; may be repeated
-    #[arg(long = "peer", value_name = "NODEID@IP:PORT")]
-    pub peers: Vec<PeerArg>,
-    /// Do not look for nodes on the local network
-    #[arg(long)]
-    pub no_mdns: bool,
-    /// Do not push news by gossip; reconciliation alone carries them
-    #[arg(long)]
-    pub no_gossip: bool,
-    /// Processor time to offer, in cores (2, 0.5) or thousandths (500m) [default: all]
-    #[arg(long, value_name = "CPU")]
-    pub cpu: Option<Cpu>,
-    /// Memory to offer, such as 2Gi [default: half of what there is]
-    #[arg(long, value_name = "MEMORY", value_parser = Memory::any)]
-    pub memory: Option<Memory>,
-    /// Replicas to hold at most [default: 256]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(INSTANCES_MAX)))]
-    pub instances: Option<u32>,
-    /// Accelerators to offer: devices (2, 0.5) or thousandths (500m) [default: none]
-    #[arg(long, value_name = "N")]
-    pub accelerators: Option<Cpu>,
-    /// An interface, or a package of them, that no guest gets here, such as wasi:sockets; may be repeated
-    #[arg(long = "deny", value_name = "INTERFACE")]
-    pub denies: Vec<InterfaceArg>,
-    /// Open the admin API on loopback too, with a token, on PORT + 2
-    #[arg(long)]
-    pub admin_tcp: bool,
-    /// Forget what an earlier start was told by this flag; may be repeated
-    #[arg(long, value_name = "FLAG")]
-    pub forget: Vec<Forget>,
-}
-
-/// A flag that is remembered, by its name on the command line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Forget {
-    /// The labels
-    Label,
-    /// The first port
-    Port,
-    /// The address
-    Listen,
-    /// Nodes to ask first
-    Peer,
-    /// That there is no look at the local network
-    NoMdns,
-    /// That there is no gossip
-    NoGossip,
-    /// The processor time
-    Cpu,
-    /// The memory
-    Memory,
-    /// The number of replicas
-    Instances,
-    /// The accelerators
-    Accelerators,
-    /// Interfaces that no guest gets
-    Deny,
-    /// The admin API on loopback
-    AdminTcp,
-    /// All of them
-    All,
-}
-
-impl NodeArgs {
-    /// The same as text, for the process in the background.
-    pub fn to_args(&self) -> Vec<OsString> {
-        let mut args: Vec<String> = Vec::new();
-        args.extend(self.port.map(|port| format!("--port={port}")));
-        args.extend(self.listen.map(|ip| format!("--listen={ip}")));
-        args.extend(self.instances.map(|n| format!("--instances={n}")));
-        args.extend(self.labels.iter().map(|l| format!("--label={}={}", l.key, l.value)));
-        args.extend(self.peers.iter().map(|p| format!("--peer={}@{}", p.node, p.address)));
-        args.extend(self.cpu.map(|cpu| format!("--cpu={cpu}")));
-        args.extend(self.memory.map(|memory| format!("--memory={memory}")));
-        args.extend(self.accelerators.map(|n| format!("--accelerators={n}")));
-        args.extend(self.denies.iter().map(|interface| format!("--deny={interface}")));
-        let forget = self.forget.iter().filter_map(ValueEnum::to_possible_value);
-        args.extend(forget.map(|flag| format!("--forget={}", flag.get_name())));
-        let flags =
-            [(self.no_mdns, "--no-mdns"), (self.no_gossip, "--no-gossip"), (self.admin_tcp, "--admin-tcp")];
-        args.extend(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_owned()));
-        args.into_iter().map(OsString::from).collect()
-    }
-}
-
-/// An interface of the component model, or a package of them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InterfaceArg(pub String);
-
-impl FromStr for InterfaceArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-:/@.+".contains(&b);
-        if text.contains(':') && text.len() <= 128 && text.bytes().all(fine) {
-            return Ok(Self(text.to_owned()));
-        }
-        let text: String = text.chars().take(80).collect();
-        Err(format!("{text:?} is no interface: write package:name, or package:name/interface"))
-    }
-}
-
-impl fmt::Display for InterfaceArg {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// A node and one of its addresses: `NODEID@IP:PORT`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PeerArg {
-    /// The node.
-    pub node: NodeId,
-    /// Its address.
-    pub address: SocketAddr,
-}
-
-impl FromStr for PeerArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (node, address) = text.split_once('@').ok_or("write NODEID@IP:PORT")?;
-        let node = node.parse().map_err(|e| format!("{e}"))?;
-        let address = address.parse().map_err(|_| format!("{address:?} is no IP:PORT"))?;
-        Ok(Self { node, address })
-    }
-}
-
 /// `join`
 #[derive(Debug, Args)]
 pub struct JoinArgs {
@@ -313,174 +173,6 @@ pub struct TicketCreateArgs {
     /// How to print it
     #[command(flatten)]
     pub output: OutputArg,
-}
-
-/// `deploy`
-#[derive(Debug, Args)]
-pub struct DeployArgs {
-    /// What to deploy
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// Wait until every replica runs
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
-    pub timeout: Span,
-    /// The operator's key, which signs what should run [default: operator.key of the state directory]
-    #[arg(long, value_name = "FILE")]
-    pub operator_key: Option<PathBuf>,
-    /// How to say what was done
-    #[command(flatten)]
-    pub output: OutputArg,
-}
-
-/// A manifest and the release of its component: of `deploy` and `plan`.
-#[derive(Debug, Args)]
-pub struct SourceArgs {
-    /// The manifest; '-' is standard input
-    #[arg(short, long, value_name = "FILE")]
-    pub file: PathBuf,
-    /// The publisher's key, which signs the release [default: publisher.key of the state directory]
-    #[arg(long, value_name = "FILE", conflicts_with = "release")]
-    pub key: Option<PathBuf>,
-    /// A release that was signed before, by `orbweave sign`
-    #[arg(long, value_name = "FILE")]
-    pub release: Option<PathBuf>,
-}
-
-/// `plan`
-#[derive(Debug, Args)]
-pub struct PlanArgs {
-    /// What would be deployed
-    #[command(flatten)]
-    pub source: SourceArgs,
-    /// How to say what would change
-    #[command(flatten)]
-    pub output: OutputArg,
-}
-
-/// `why`
-#[derive(Debug, Args)]
-pub struct WhyArgs {
-    /// The workload; without a slot, the first one that does not run
-    #[arg(value_name = "WORKLOAD[/SLOT]")]
-    pub what: SlotArg,
-    /// How to say it
-    #[command(flatten)]
-    pub output: OutputArg,
-}
-
-/// A workload, or one slot of it: `hello` or `hello/2`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SlotArg {
-    /// The workload.
-    pub workload: WorkloadName,
-    /// The slot.
-    pub slot: Option<u32>,
-}
-
-impl FromStr for SlotArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (name, slot) = match text.split_once('/') {
-            Some((name, slot)) => {
-                let slot =
-                    slot.parse().map_err(|_| format!("{slot:?} is no slot: write a number from 0 on"))?;
-                (name, Some(slot))
-            }
-            None => (text, None),
-        };
-        Ok(Self { workload: name.parse().map_err(|e| format!("{e}"))?, slot })
-    }
-}
-
-/// `rollout`
-#[derive(Debug, Subcommand)]
-pub enum RolloutCommand {
-    /// Tell how far the last change of a workload is
-    Status(RolloutArgs),
-    /// Let no further replica begin
-    Pause(RolloutChangeArgs),
-    /// Go on
-    Resume(RolloutChangeArgs),
-    /// Go back to what ran before
-    Undo(RolloutChangeArgs),
-}
-
-/// `rollout status`
-#[derive(Debug, Args)]
-pub struct RolloutArgs {
-    /// The workload
-    pub name: WorkloadName,
-    /// Wait until it is over; fails if it was rolled back
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "10m", requires = "wait", value_parser = Span::of_call)]
-    pub timeout: Span,
-    /// How to say it
-    #[command(flatten)]
-    pub output: OutputArg,
-}
-
-/// `rollout pause`, `resume` and `undo`
-#[derive(Debug, Args)]
-pub struct RolloutChangeArgs {
-    /// The workload
-    pub name: WorkloadName,
-    /// The operator's key [default: operator.key of the state directory]
-    #[arg(long, value_name = "FILE")]
-    pub operator_key: Option<PathBuf>,
-    /// The publisher's key, for `undo`, which signs a release anew [default: publisher.key of the state directory]
-    #[arg(long, value_name = "FILE")]
-    pub key: Option<PathBuf>,
-}
-
-/// `cordon` and `uncordon`
-#[derive(Debug, Args)]
-pub struct CordonArgs {
-    /// The node, by name or by the beginning of its id
-    pub node: String,
-    /// The operator's key [default: operator.key of the state directory]
-    #[arg(long, value_name = "FILE")]
-    pub operator_key: Option<PathBuf>,
-}
-
-/// `drain`
-#[derive(Debug, Args)]
-pub struct DrainArgs {
-    /// The node, by name or by the beginning of its id
-    pub node: String,
-    /// Wait until it holds nothing any more
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
-    pub timeout: Span,
-    /// The operator's key [default: operator.key of the state directory]
-    #[arg(long, value_name = "FILE")]
-    pub operator_key: Option<PathBuf>,
-}
-
-/// `scale`
-#[derive(Debug, Args)]
-pub struct ScaleArgs {
-    /// The workload
-    pub name: WorkloadName,
-    /// How many replicas shall run
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=i64::from(limit::REPLICAS_MAX)))]
-    pub replicas: u32,
-    /// Wait until every replica runs
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "60s", requires = "wait", value_parser = Span::of_call)]
-    pub timeout: Span,
-    /// The operator's key [default: operator.key of the state directory]
-    #[arg(long, value_name = "FILE")]
-    pub operator_key: Option<PathBuf>,
 }
 
 /// `sign`
