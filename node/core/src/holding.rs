@@ -395,7 +395,7 @@ impl Node {
         }
         held.failures += 1;
         let (failures, failed) = (held.failures, failed.filter(|_| held.failures >= rollout::FAILURES_MAX));
-        if failed.is_some_and(|run_key| self.may_roll_back(&key.0, run_key)) {
+        if failed.is_some_and(|run_key| self.may_roll_back(&key.0, key.1, run_key)) {
             return self.fail_rollout(&key.0, key.1, &format!("{failures} failures: {why}"));
         }
         let Some(held) = self.held.get_mut(key) else { return };

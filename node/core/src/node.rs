@@ -15,6 +15,7 @@ use crate::peers::{FIRST_SYNCS, Peer};
 use crate::placing::{Freshness, Vacancy};
 use crate::records::{Promise, Staged};
 use crate::refresh;
+use crate::rollout::Turns;
 use crate::rumours::Rumours;
 use crate::standby::Ahead;
 use crate::syncing::Allowance;
@@ -161,6 +162,8 @@ pub struct Node {
     pub(crate) cordons: BTreeMap<NodeId, (Cordon, Wall)>,
     /// Workloads with rules about where their replicas may be together.
     pub(crate) ruled: BTreeSet<WorkloadName>,
+    /// Whose turn it is in rollouts.
+    pub(crate) turns: BTreeMap<WorkloadName, Turns>,
     /// Workloads whose release is not accepted here.
     pub(crate) refused: BTreeSet<WorkloadName>,
     /// Claims on at least one slot.
@@ -307,6 +310,7 @@ impl Node {
             desired: BTreeMap::new(),
             cordons: BTreeMap::new(),
             ruled: BTreeSet::new(),
+            turns: BTreeMap::new(),
             refused: BTreeSet::new(),
             claims: BTreeMap::new(),
             claimed_by: BTreeMap::new(),

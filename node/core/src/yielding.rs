@@ -39,12 +39,14 @@ impl Node {
 
     /// Whether the holder's value of a label has enough replicas in lower slots already.
     fn is_one_too_many(&self, spread: &Spread, name: &WorkloadName, slot: u32, holder: NodeId) -> bool {
-        let (Some(most), Some(here)) = (spread.at_most, self.domain(&spread.over, holder)) else {
-            return false;
-        };
+        let Some(most) = spread.at_most else { return false };
+        if spread.over == OVER_NODES {
+            return self.kept_by(holder, name, slot) >= most;
+        }
+        let domain = |node: &NodeId| self.nodes.get(node)?.labels.get(&spread.over);
+        let Some(here) = domain(&holder) else { return false };
         let holders = self.claims.get(name).into_iter().flatten().map(|(holder, _)| *holder);
-        let there = holders
-            .filter(|other| self.counts(*other) && self.domain(&spread.over, *other).as_ref() == Some(&here));
+        let there = holders.filter(|other| domain(other) == Some(here) && self.counts(*other));
         let lower = there.map(|other| self.kept_by(other, name, slot)).fold(0, u32::saturating_add);
         lower >= most
     }
@@ -60,13 +62,6 @@ impl Node {
         let ranges = claim.into_iter().flat_map(|claim| &claim.ranges);
         let kept = ranges.filter(|range| range.phase != Phase::Draining && range.slots.start < below);
         kept.map(|range| range.slots.end.min(below) - range.slots.start).sum()
-    }
-
-    fn domain(&self, over: &str, node: NodeId) -> Option<Domain<'_>> {
-        if over == OVER_NODES {
-            return Some(Domain::Node(node));
-        }
-        self.nodes.get(&node)?.labels.get(over).map(Domain::Label)
     }
 
     /// Keeps the list of workloads with rules, which a change of others may break.
@@ -93,11 +88,4 @@ impl Node {
             }
         }
     }
-}
-
-/// A value of a label, or a node.
-#[derive(PartialEq, Eq)]
-enum Domain<'a> {
-    Node(NodeId),
-    Label(&'a str),
 }

@@ -96,7 +96,7 @@ pub fn rollout(node: &Node, name: &WorkloadName, spec: &WorkloadSpec) -> Option<
     let rollout = spec.rollout.as_ref()?;
     let state = match progress {
         Progress { failed: Some(_), .. } => RolloutState::RolledBack,
-        Progress { settled, .. } if settled >= node.slots_wanted(name) => RolloutState::Complete,
+        Progress { is_over: true, .. } => RolloutState::Complete,
         _ if rollout.paused => RolloutState::Paused,
         _ => RolloutState::Progressing,
     };
