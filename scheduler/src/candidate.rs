@@ -7,7 +7,6 @@ use crate::term::{self, Share};
 use crate::verdict::Verdict;
 use orbweave_model::{Labels, NodeId, Resources, Selector};
 use rand::{Rng, RngExt};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Candidates that a placer scores at most, drawn at random from those that fit:
@@ -57,7 +56,7 @@ pub struct Candidate<'a> {
     /// Interfaces that it grants no guest.
     pub denies: &'a [String],
     /// A workload that it holds and that must not share a node with this one.
-    pub conflict: Option<&'a str>,
+    pub conflict: Option<String>,
     /// Why else it is passed over: it refused or failed this workload a moment ago, say.
     pub hindrance: Option<Verdict>,
 }
@@ -79,34 +78,16 @@ impl<'a> Candidate<'a> {
             hindrance: None,
         }
     }
-
-    /// Its value of a label over which replicas are spread.
-    pub(crate) fn domain(&self, over: &str) -> Option<Cow<'a, str>> {
-        if over == OVER_NODES {
-            return Some(self.node.to_string().into());
-        }
-        self.labels.get(over).map(Cow::Borrowed)
-    }
 }
 
-/// How many replicas each value of one label has.
-#[derive(Debug)]
-pub(crate) struct Domains<'a> {
-    /// Its values among nodes that satisfy the conditions, with the replicas there.
-    replicas: BTreeMap<Cow<'a, str>, u32>,
-    fewest: u32,
-}
-
-impl Domains<'_> {
-    /// The replicas at a value.
-    pub fn at(&self, value: &str) -> u32 {
-        self.replicas.get(value).copied().unwrap_or(0)
-    }
-
-    /// The replicas at the value that has fewest.
-    pub fn fewest(&self) -> u32 {
-        self.fewest
-    }
+/// A candidate with what was counted for it once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat<'c, 'a> {
+    pub candidate: &'c Candidate<'a>,
+    /// Whether its labels satisfy the conditions.
+    pub matches: bool,
+    /// For each label of the policy's `spread` the replicas at its value, where it has one.
+    pub replicas: &'c [Option<u32>],
 }
 
 /// One choice: a slot, and all nodes that could take it.
@@ -114,58 +95,96 @@ impl Domains<'_> {
 pub struct Choice<'a> {
     pub(crate) need: Need<'a>,
     candidates: &'a [Candidate<'a>],
-    /// For each label of the policy's `spread`.
-    pub(crate) domains: Vec<Domains<'a>>,
+    matches: Vec<bool>,
+    /// For each candidate in turn, for each label of the policy's `spread`.
+    replicas: Vec<Option<u32>>,
+    /// For each of these labels the replicas at the value that has fewest.
+    pub(crate) fewest: Vec<u32>,
 }
 
 impl<'a> Choice<'a> {
     /// Among these candidates. Where replicas are is taken from what they hold, so that
     /// nodes which cannot take the slot belong among them too.
     pub fn new(need: Need<'a>, candidates: &'a [Candidate<'a>]) -> Self {
-        let domains = need.policy.spread.iter().map(|spread| {
-            let mut replicas = BTreeMap::<Cow<'a, str>, u32>::new();
-            for candidate in candidates.iter().filter(|c| c.held > 0 || need.requires.matches(c.labels)) {
-                if let Some(value) = candidate.domain(&spread.over) {
-                    let at = replicas.entry(value).or_default();
-                    *at = at.saturating_add(candidate.held);
+        let matches: Vec<bool> = candidates.iter().map(|c| need.requires.matches(c.labels)).collect();
+        let spread = &need.policy.spread;
+        let mut replicas = vec![None; candidates.len() * spread.len()];
+        let mut fewest = Vec::new();
+        for (k, over) in spread.iter().map(|spread| spread.over.as_str()).enumerate() {
+            // A value counts if anything may run there, or does.
+            let counts = |c: &Candidate, matches: bool| matches || c.held > 0;
+            let here = replicas.iter_mut().skip(k).step_by(spread.len());
+            fewest.push(if over == OVER_NODES {
+                here.zip(candidates).for_each(|(here, c)| *here = Some(c.held));
+                let all = candidates.iter().zip(&matches).filter(|(c, matches)| counts(c, **matches));
+                all.map(|(c, _)| c.held).min().unwrap_or(0)
+            } else {
+                let mut values = BTreeMap::<&str, u32>::new();
+                for (candidate, matches) in candidates.iter().zip(&matches) {
+                    if let Some(value) = candidate.labels.get(over).filter(|_| counts(candidate, *matches)) {
+                        let at = values.entry(value).or_default();
+                        *at = at.saturating_add(candidate.held);
+                    }
                 }
-            }
-            let fewest = replicas.values().min().copied().unwrap_or(0);
-            Domains { replicas, fewest }
-        });
-        Self { need, candidates, domains: domains.collect() }
+                let at = |c: &Candidate| Some(values.get(c.labels.get(over)?).copied().unwrap_or(0));
+                here.zip(candidates).for_each(|(here, candidate)| *here = at(candidate));
+                values.values().min().copied().unwrap_or(0)
+            });
+        }
+        Self { need, candidates, matches, replicas, fewest }
     }
 
-    /// Whether this candidate can take the slot, and if not, the first reason.
-    pub fn judge(&self, candidate: &Candidate<'a>) -> Verdict {
-        let verdicts = term::ALL.iter().map(|term| (term.judge)(self, candidate));
-        verdicts.into_iter().find(|verdict| *verdict != Verdict::Fits).unwrap_or(Verdict::Fits)
+    fn seat(&self, at: usize) -> Seat<'_, 'a> {
+        let labels = self.fewest.len();
+        let replicas = &self.replicas[at * labels..(at + 1) * labels];
+        Seat { candidate: &self.candidates[at], matches: self.matches[at], replicas }
+    }
+
+    /// Whether the candidate at this place in the list can take the slot, and if not, the
+    /// first reason.
+    ///
+    /// # Panics
+    ///
+    /// Where the list is shorter.
+    pub fn judge(&self, at: usize) -> Verdict {
+        let seat = self.seat(at);
+        let refuses = |term: &&term::Term| term.fits.is_some_and(|fits| !fits(self, &seat));
+        term::ALL.iter().find(refuses).map_or(Verdict::Fits, |term| (term.verdict)(self, &seat))
+    }
+
+    fn fits(&self, at: usize) -> bool {
+        let seat = self.seat(at);
+        term::ALL.iter().all(|term| term.fits.is_none_or(|fits| fits(self, &seat)))
     }
 
     /// What counts for and against a candidate; the sum is its score.
-    pub fn shares(&self, candidate: &Candidate<'a>) -> Vec<Share> {
-        let share = |term: &term::Term| Share { name: term.name, value: (term.weigh)(self, candidate) };
+    ///
+    /// # Panics
+    ///
+    /// Where the list is shorter.
+    pub fn shares(&self, at: usize) -> Vec<Share> {
+        let seat = self.seat(at);
+        let share = |term: &term::Term| Share { name: term.name, value: (term.weigh)(self, &seat) };
         term::ALL.iter().map(share).filter(|share| share.value != 0).collect()
     }
 
-    /// The sum of the terms. Higher is better.
-    pub fn score(&self, candidate: &Candidate<'a>) -> i64 {
-        term::ALL.iter().map(|term| (term.weigh)(self, candidate)).fold(0, i64::saturating_add)
+    fn score(&self, at: usize) -> i64 {
+        let seat = self.seat(at);
+        term::ALL.iter().map(|term| (term.weigh)(self, &seat)).fold(0, i64::saturating_add)
     }
 
     /// The places for the slot, the best first: of those that fit, at most [`SCORED_MAX`]
     /// drawn by `rng` are scored; ties go by rendezvous.
     pub fn best(&self, rng: &mut impl Rng) -> Vec<(NodeId, i64)> {
-        let mut fitting: Vec<&Candidate<'a>> =
-            self.candidates.iter().filter(|c| self.judge(c) == Verdict::Fits).collect();
+        let mut fitting: Vec<usize> = (0..self.candidates.len()).filter(|at| self.fits(*at)).collect();
         for i in 0..fitting.len().min(SCORED_MAX) {
             let j = rng.random_range(i..fitting.len());
             fitting.swap(i, j);
         }
         fitting.truncate(SCORED_MAX);
         let key = SlotKey::new(self.need.workload, self.need.slot);
-        let mut scored: Vec<_> =
-            fitting.into_iter().map(|c| (self.score(c), key.weight(c.node), c.node)).collect();
+        let scored = fitting.into_iter().map(|at| (self.score(at), self.candidates[at].node));
+        let mut scored: Vec<_> = scored.map(|(score, node)| (score, key.weight(node), node)).collect();
         scored.sort_unstable_by(|a, b| b.cmp(a));
         scored.into_iter().map(|(score, _, node)| (node, score)).collect()
     }

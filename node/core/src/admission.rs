@@ -92,6 +92,7 @@ impl Node {
         let spec = &desired.spec;
         let mut candidates =
             if spec.policy().looks_around() { self.neighbours(name, spec) } else { Vec::new() };
+        self.without_slot(&mut candidates, &(name.clone(), offer.slot), spec);
         let targets = self.targets(spec);
         candidates.push(Candidate {
             near_us: targets.iter().map(|near| self.round_trip(self.me, near)).collect(),
@@ -99,7 +100,7 @@ impl Node {
             ..self.myself(name)
         });
         let choice = Choice::new(desired.need(name, offer.slot), &candidates);
-        candidates.last().map_or(Verdict::Unknown, |me| choice.judge(me))
+        choice.judge(candidates.len() - 1)
     }
 
     /// The other nodes that are alive, with what they hold of a workload.

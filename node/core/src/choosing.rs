@@ -69,6 +69,23 @@ impl Node {
         nodes.iter().filter_map(candidate).collect()
     }
 
+    /// As if a slot were vacant: whoever holds it and shall not keep it is judged without it,
+    /// and what it holds there keeps nobody else out.
+    pub(crate) fn without_slot(
+        &self,
+        candidates: &mut [Candidate<'_>],
+        key: &(WorkloadName, u32),
+        spec: &WorkloadSpec,
+    ) {
+        for holding in self.holdings(&key.0, key.1) {
+            if let Some(holder) = candidates.iter_mut().find(|c| c.node == holding.holder) {
+                holder.held = holder.held.saturating_sub(1);
+                holder.load = holder.load.saturating_sub(1);
+                holder.free = holder.free.plus(&per_replica(&spec.need));
+            }
+        }
+    }
+
     /// What this node believes of another, whatever the workload's policy.
     fn candidate(&self, node: NodeId, name: &WorkloadName, under_way: &UnderWay) -> Option<Candidate<'_>> {
         let info = self.nodes.get(&node)?;
@@ -160,17 +177,26 @@ impl Node {
     }
 
     /// A workload that a node holds and that this one keeps apart from, on either's word.
-    pub(crate) fn conflict(&self, node: NodeId, name: &WorkloadName, spec: &WorkloadSpec) -> Option<&str> {
-        let mut staged = self.held.keys().map(|(other, _)| other).filter(|_| node == self.me);
-        let mut claimed = self.claimed_by.get(&node).into_iter().flatten();
-        let apart = |other: &&WorkloadName| self.keep_apart(name, spec, other);
-        staged.find(apart).or_else(|| claimed.find(apart)).map(WorkloadName::as_str)
+    pub(crate) fn conflict(&self, node: NodeId, name: &WorkloadName, spec: &WorkloadSpec) -> Option<String> {
+        let holds = |other: &&WorkloadName| {
+            let staged = || self.held.range(((*other).clone(), 0)..=((*other).clone(), u32::MAX)).next();
+            let claimed = || self.claims.get(*other).is_some_and(|claims| claims.contains_key(&node));
+            (node == self.me && staged().is_some()) || claimed()
+        };
+        self.apart_from(name, spec).find(holds).map(ToString::to_string)
     }
 
-    /// Whether two workloads may not share a node, on the word of either.
-    pub(crate) fn keep_apart(&self, name: &WorkloadName, spec: &WorkloadSpec, other: &WorkloadName) -> bool {
-        let theirs = || self.desired.get(other).is_some_and(|d| d.spec.policy().apart_from.contains(name));
-        other != name && (spec.policy().apart_from.contains(other) || theirs())
+    /// The workloads that may not share a node with this one, on the word of either. Only
+    /// those that say so are looked at, whatever anybody claims.
+    pub(crate) fn apart_from<'a>(
+        &'a self,
+        name: &'a WorkloadName,
+        spec: &'a WorkloadSpec,
+    ) -> impl Iterator<Item = &'a WorkloadName> {
+        let theirs = self.ruled.iter().filter(|other| {
+            self.desired.get(*other).is_some_and(|d| d.spec.policy().apart_from.contains(name))
+        });
+        spec.policy().apart_from.iter().chain(theirs).filter(move |other| *other != name)
     }
 
     /// Every node that could be asked: the members that are alive, and for a workload that

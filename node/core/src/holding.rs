@@ -7,7 +7,6 @@ use crate::event::{Event, EventKind};
 use crate::io::{ExecutorEvent, Output, Start};
 use crate::node::Node;
 use crate::records::Promise;
-use crate::rollout;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, InstanceId, Mono, NodeId, PublicKey, Resources, WorkloadName};
 use orbweave_scheduler::rivals::{self, Phase};
@@ -66,8 +65,8 @@ pub(crate) struct Held {
     /// The revision that has settled, and one whose rollout failed: see [`crate::rollout`].
     pub settled: Option<u64>,
     pub failed: Option<u64>,
-    /// The revision that ran here last: where it ends, it begins again without a turn.
-    pub ran: Option<u64>,
+    /// How often in a row instances of one revision failed here.
+    pub failures_of: Option<(Hash, u32)>,
 }
 
 impl Held {
@@ -87,7 +86,7 @@ impl Held {
             settles_at: None,
             settled: None,
             failed: None,
-            ran: None,
+            failures_of: None,
         }
     }
 
@@ -113,7 +112,7 @@ impl Node {
                 for slot in range.slots.start..range.slots.end {
                     let need = self.need_of(&name);
                     let held = Held::new(range.epoch, range.score, need, false, self.now.mono);
-                    let held = Held { failed: range.failed, ran: range.settled, ..held };
+                    let held = Held { failed: range.failed, settled: range.settled, ..held };
                     self.held.insert((name.clone(), slot), held);
                 }
             }
@@ -182,8 +181,8 @@ impl Node {
             return Some(format!("this node's labels do not satisfy `{term}`"));
         }
         let held = self.held.get(key)?;
-        let wanted = self.wanted(name, slot)?;
-        if let Err(why) = wanted.release
+        if let Some(wanted) = self.wanted(name, slot)
+            && let Err(why) = wanted.release
             && held.current.as_ref().is_none_or(|run| run.run_key == wanted.run_key)
         {
             return Some(format!("its release is no longer accepted: {why}"));
@@ -283,7 +282,7 @@ impl Node {
                     let text = format!("the component of {} could not be fetched", key.0);
                     let event = Event::new(EventKind::FetchFailed, text).of(&key.0).slot(key.1);
                     self.notify(event.because(why.clone()));
-                    self.fail(&key, why.clone(), None);
+                    self.fail(&key, why.clone());
                 }
             }
         }
@@ -337,17 +336,12 @@ impl Node {
             }
             ExecutorEvent::Running => {
                 let now = self.now.mono;
-                // One that ends right after it began is no better than one that never began.
-                let rolling = self.is_rolling(&key.0);
                 let Some(held) = self.held.get_mut(&key) else { return };
                 let Some(mut run) = held.coming.take_if(|r| r.instance == instance) else { return };
                 run.stage = Stage::Running;
                 let took = now.since(std::mem::replace(&mut run.since, now));
-                held.ran = Some(rollout::mark(&run.run_key));
                 let old = held.current.replace(run);
-                if !rolling {
-                    held.failures = 0;
-                }
+                held.failures = 0;
                 if held.phase == Phase::Preparing {
                     (held.phase, held.since) = (Phase::Running, now);
                 }
@@ -376,29 +370,29 @@ impl Node {
                 // What was to take its place anyway goes on coming.
                 let coming = self.held.get(&key).and_then(|h| h.coming.as_ref());
                 if coming.is_none_or(|run| run.instance == instance) {
-                    self.fail(&key, reason, ended);
+                    let failed = ended.or(coming.map(|run| run.run_key));
+                    if failed.is_some_and(|run_key| self.fail_rollout(&key.0, key.1, run_key, &reason)) {
+                        self.held.entry(key).and_modify(|held| held.coming = None);
+                        return;
+                    }
+                    self.fail(&key, reason);
                 }
             }
         }
     }
 
     /// A run did not come about: again here after a while, then another node's turn.
-    fn fail(&mut self, key: &Key, why: String, ended: Option<Hash>) {
+    fn fail(&mut self, key: &Key, why: String) {
         let now = self.now.mono;
         let dark = self.is_carried() && !self.contact.is_on();
         let Some(held) = self.held.get_mut(key) else { return };
-        let failed = held.coming.take().map(|run| run.run_key).or(ended);
+        held.coming = None;
         if dark {
             // Nobody could have given it the component: no failure of its own.
             held.retry_at = Some(now + AGAIN_DARK);
             return;
         }
         held.failures += 1;
-        let (failures, failed) = (held.failures, failed.filter(|_| held.failures >= rollout::FAILURES_MAX));
-        if failed.is_some_and(|run_key| self.may_roll_back(&key.0, key.1, run_key)) {
-            return self.fail_rollout(&key.0, key.1, &format!("{failures} failures: {why}"));
-        }
-        let Some(held) = self.held.get_mut(key) else { return };
         let wait = AGAIN.0.saturating_mul(1 << held.failures.min(6)).min(AGAIN.1);
         if held.failures < FAILURES_MAX || held.current.is_some() {
             held.retry_at = Some(now + wait);

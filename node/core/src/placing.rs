@@ -162,12 +162,13 @@ impl Node {
         vacancy.next_at = now + look_again;
         vacancy.rounds += 1;
         let Some(desired) = self.desired.get(name) else { return false };
-        if desired.release.is_err() {
+        if self.wanted(name, slot).is_some_and(|wanted| wanted.release.is_err()) {
             return false;
         }
         let (spec, generation) = (desired.spec.clone(), desired.spec.generation);
         let nodes = self.who_could_take(&spec);
         let mut candidates = self.candidates(&nodes, name, &spec, under_way);
+        self.without_slot(&mut candidates, key, &spec);
         if let Some(vacancy) = self.vacancies.get(key) {
             for candidate in &mut candidates {
                 let refused = vacancy.refused.get(&candidate.node).map(|(verdict, _)| verdict.clone());

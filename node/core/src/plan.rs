@@ -4,7 +4,7 @@
 
 use crate::choosing;
 use crate::node::Node;
-use crate::why::{nowhere, place};
+use crate::why::nowhere;
 use crate::workload::WorkloadSpec;
 use orbweave_model::{NodeId, WorkloadName};
 use orbweave_scheduler::candidate::{Choice, Need};
@@ -99,7 +99,7 @@ impl Node {
                 let term = spec.requires.first_unmet(&info.labels)?;
                 Some(Verdict::Label(term).to_string())
             });
-            let unmet = unmet.or_else(|| self.why_it_yields(name, slot, from?));
+            let unmet = unmet.or_else(|| self.why_it_would_yield(name, slot, from?, spec));
             if slot >= wanted {
                 plan.slots.extend(from.map(|_| planned(Fate::Ends, None, None)));
                 continue;
@@ -121,7 +121,7 @@ impl Node {
             sought += 1;
             let choice = Choice::new(Need { slot, ..need }, &candidates);
             let Some((to, _)) = choice.best(&mut rng).into_iter().next() else {
-                let verdicts: Vec<Verdict> = candidates.iter().map(|c| place(&choice, c).verdict).collect();
+                let verdicts: Vec<Verdict> = (0..candidates.len()).map(|at| choice.judge(at)).collect();
                 plan.slots.push(planned(Fate::Nowhere, None, nowhere(spec, verdicts.iter())));
                 continue;
             };

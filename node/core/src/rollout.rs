@@ -7,7 +7,7 @@ use crate::event::{Event, EventKind};
 use crate::holding::Held;
 use crate::node::Node;
 use crate::view::Desired;
-use crate::workload::{Revision, Rollout};
+use crate::workload::{Revision, Rollout, WorkloadSpec};
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, NodeId, WorkloadName};
 use orbweave_scheduler::rivals::Phase;
@@ -41,16 +41,31 @@ pub struct Progress {
 }
 
 /// What names a revision in claims: it does not change with a generation that changes
-/// nothing for instances.
-pub fn mark(run_key: &Hash) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = run_key.0;
+/// nothing for instances, and does where people try once more what was taken back.
+pub fn mark(run_key: &Hash, attempt: u64) -> u64 {
+    let attempted = Hash::of(&[&run_key.0[..], &attempt.to_be_bytes()].concat());
+    let [a, b, c, d, e, f, g, h, ..] = attempted.0;
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
+/// The mark of what a specification wants.
+pub fn mark_of(spec: &WorkloadSpec) -> u64 {
+    mark(&spec.run_key(), attempt(spec))
+}
+
+fn attempt(spec: &WorkloadSpec) -> u64 {
+    spec.rollout.as_ref().and_then(|rollout| rollout.attempt).unwrap_or(0)
+}
+
 impl Desired {
-    /// The rollout, if there is something to go back to.
+    /// The rollout, if there is something good to go back to.
     fn rollout(&self) -> Option<&Rollout> {
-        self.spec.rollout.as_ref().filter(|rollout| rollout.previous.is_some())
+        let good = self.previous.as_ref().is_some_and(|previous| previous.release.is_ok());
+        self.spec.rollout.as_ref().filter(|rollout| good && rollout.previous.is_some())
+    }
+
+    pub(crate) fn mark(&self) -> u64 {
+        mark(&self.run_key, attempt(&self.spec))
     }
 
     fn latest(&self) -> Wanted<'_> {
@@ -74,12 +89,14 @@ impl Desired {
 mod flag {
     /// Somebody who is alive holds it.
     pub const HELD: u8 = 1;
-    /// It runs the new revision.
+    /// The new revision runs there.
     pub const UPDATED: u8 = 2;
-    /// That has settled.
+    /// It has settled there, and runs.
     pub const SETTLED: u8 = 4;
-    /// That settled once, wherever it was.
+    /// It settled there once, by whoever held it.
     pub const HAD_SETTLED: u8 = 8;
+    /// Somebody who is alive runs the slot, and says of no such thing.
+    pub const UNSETTLED: u8 = 16;
 }
 
 /// How far a rollout is in each slot: all claims, read once.
@@ -90,86 +107,123 @@ pub(crate) struct Turns {
     failed: Option<NodeId>,
     /// Slots that nobody holds.
     vacant: usize,
+    /// Slots in which the new revision has settled.
+    settled: usize,
     /// The first slots that are held and have not settled, as many as may be unavailable.
     open: Vec<u32>,
+    max_unavailable: usize,
 }
 
 impl Turns {
-    fn has(&self, slot: u32, flag: u8) -> bool {
-        self.slots.get(slot as usize).is_some_and(|flags| flags & flag != 0)
+    fn flags(&self, slot: u32) -> u8 {
+        self.slots.get(slot as usize).copied().unwrap_or(0)
     }
 
-    fn count(&self, flag: u8) -> usize {
-        self.slots.iter().filter(|flags| **flags & flag != 0).count()
+    fn count(&self, with: u8, without: u8) -> usize {
+        self.slots.iter().filter(|flags| **flags & with == with && **flags & without == 0).count()
     }
 
-    /// Whether every slot has settled once: from then on a failure is the slot's own.
+    /// Whether the new revision has settled in a slot once, and nobody says otherwise.
+    fn had_settled(&self, slot: u32) -> bool {
+        self.flags(slot) & (flag::HAD_SETTLED | flag::UNSETTLED) == flag::HAD_SETTLED
+    }
+
+    /// Whether every slot has settled once.
     fn is_over(&self) -> bool {
-        self.count(flag::HAD_SETTLED) == self.slots.len()
+        self.count(flag::HAD_SETTLED, flag::UNSETTLED) == self.slots.len()
+    }
+
+    /// Whether a failure is not the revision's any more: as many slots as begin at first
+    /// have settled.
+    fn is_proven(&self) -> bool {
+        self.settled >= self.max_unavailable || self.is_over()
     }
 
     /// Whether it is a slot's turn: fewer slots than may be unavailable are either vacant,
-    /// or before it in their order and not settled.
-    fn may_begin(&self, slot: u32, max_unavailable: u32) -> bool {
-        let vacant = self.vacant - usize::from(self.vacant > 0 && !self.has(slot, flag::HELD));
+    /// or before it in their order and not settled. What finds no node holds up all others
+    /// but one: the new instance starts beside the old, so that nothing is missing for it.
+    fn may_begin(&self, slot: u32) -> bool {
+        let vacant = self.vacant - usize::from(self.vacant > 0 && self.flags(slot) & flag::HELD == 0);
         let before = self.open.iter().take_while(|other| **other < slot).count();
-        vacant + before < max_unavailable as usize
+        vacant.min(self.max_unavailable - 1) + before < self.max_unavailable
     }
 }
 
 impl Node {
-    /// What a slot that this node holds shall run.
+    /// What a slot that this node holds shall run. `None` where it goes on with what it
+    /// runs, or nothing is known.
     pub(crate) fn wanted(&self, name: &WorkloadName, slot: u32) -> Option<Wanted<'_>> {
         let desired = self.desired.get(name)?;
         let (Some(rollout), Some(previous)) = (desired.rollout(), desired.previous()) else {
             return Some(desired.latest());
         };
+        if desired.release.is_err() {
+            return Some(previous);
+        }
         let held = self.held.get(&(name.clone(), slot));
-        let mark = mark(&desired.run_key);
-        let has = held.and_then(|held| held.current.as_ref()).map(|run| run.run_key);
+        let runs = held.and_then(|held| held.current.as_ref()).map(|run| run.run_key);
         // Looked at when the workload was evaluated; before that nothing new begins.
         let turns = self.turns.get(name);
-        let failed = turns.is_some_and(|s| s.failed.is_some()) && !plant::on(Plant::RollbackUndone);
-        let begins = has == Some(desired.run_key)
-            || held.is_some_and(|held| held.ran == Some(mark))
+        if turns.is_some_and(|turns| turns.failed.is_some()) && !plant::on(Plant::RollbackUndone) {
+            return Some(previous);
+        }
+        let begins = runs == Some(desired.run_key)
+            || held.is_some_and(|held| held.settled == Some(desired.mark()))
             || plant::on(Plant::GateIgnored)
             || turns.is_some_and(|turns| {
-                let turn = || !rollout.paused && turns.may_begin(slot, rollout.max_unavailable);
-                turns.has(slot, flag::HAD_SETTLED) || turn()
+                // Where nothing runs, what is proven elsewhere is no risk.
+                let proven = runs.is_none() && turns.is_proven();
+                proven || turns.had_settled(slot) || (!rollout.paused && turns.may_begin(slot))
             });
-        Some(if begins && !failed { desired.latest() } else { previous })
+        match runs {
+            _ if begins => Some(desired.latest()),
+            // What is neither of both goes on until its turn.
+            Some(runs) if runs != previous.run_key => None,
+            _ => Some(previous),
+        }
     }
 
     /// Reads how far the rollout of a workload is.
     fn read_turns(&self, name: &WorkloadName, desired: &Desired, rollout: &Rollout) -> Turns {
-        let (generation, mark) = (desired.spec.generation, mark(&desired.run_key));
-        let mut turns = Turns { slots: vec![0; desired.slots() as usize], ..Turns::default() };
+        let (generation, mark) = (desired.spec.generation, desired.mark());
+        let max_unavailable = rollout.max_unavailable.max(1) as usize;
+        let slots = vec![0; desired.slots() as usize];
+        let mut turns = Turns { slots, max_unavailable, ..Turns::default() };
         for (&holder, claim) in self.claims.get(name).into_iter().flatten() {
             let counts = self.counts(holder);
             for range in &claim.ranges {
-                let mut flags = if range.settled == Some(mark) { flag::HAD_SETTLED } else { 0 };
+                let settled = range.settled == Some(mark);
+                let mut flags = if settled { flag::HAD_SETTLED } else { 0 };
                 if counts {
                     let runs = range.phase == Phase::Running;
+                    let updated = runs && range.generation == Some(generation);
                     flags |= flag::HELD;
-                    flags |= if runs && range.generation == Some(generation) { flag::UPDATED } else { 0 };
-                    flags |= if runs && range.settled == Some(mark) { flag::SETTLED } else { 0 };
-                }
-                if range.failed == Some(mark) {
-                    turns.failed.get_or_insert(holder);
+                    flags |= if updated { flag::UPDATED } else { 0 };
+                    flags |= if updated && settled { flag::SETTLED } else { 0 };
+                    flags |= if runs && !settled { flag::UNSETTLED } else { 0 };
                 }
                 let end = turns.slots.len().min(range.slots.end as usize);
-                for slot in turns.slots[..end].iter_mut().skip(range.slots.start as usize) {
+                let concerned = turns.slots[..end].iter_mut().skip(range.slots.start as usize);
+                let mut any = false;
+                for slot in concerned {
                     *slot |= flags;
+                    any = true;
+                }
+                if any && counts && range.failed == Some(mark) {
+                    turns.failed.get_or_insert(holder);
                 }
             }
         }
         if self.held_of_workload(name).any(|held| held.failed == Some(mark)) {
             turns.failed.get_or_insert(self.me);
         }
-        turns.vacant = turns.slots.len() - turns.count(flag::HELD);
-        let open = (0..).zip(&turns.slots);
-        let open = open.filter(|(_, flags)| **flags & (flag::HELD | flag::SETTLED) == flag::HELD);
-        turns.open = open.map(|(slot, _)| slot).take(rollout.max_unavailable as usize).collect();
+        turns.vacant = turns.slots.len() - turns.count(flag::HELD, 0);
+        turns.settled = turns.count(flag::SETTLED, flag::UNSETTLED);
+        let is_open = |flags: &u8| {
+            flags & flag::HELD != 0 && flags & (flag::SETTLED | flag::UNSETTLED) != flag::SETTLED
+        };
+        let open = (0..).zip(&turns.slots).filter(|(_, flags)| is_open(flags));
+        turns.open = open.map(|(slot, _)| slot).take(max_unavailable).collect();
         turns
     }
 
@@ -181,10 +235,10 @@ impl Node {
     pub fn progress(&self, name: &WorkloadName) -> Option<Progress> {
         let desired = self.desired.get(name)?;
         let turns = self.read_turns(name, desired, desired.rollout()?);
-        let count = |flag| u32::try_from(turns.count(flag)).unwrap_or(u32::MAX);
+        let count = |flags| u32::try_from(turns.count(flags, 0)).unwrap_or(u32::MAX);
         Some(Progress {
             updated: count(flag::UPDATED),
-            settled: count(flag::SETTLED),
+            settled: u32::try_from(turns.settled).unwrap_or(u32::MAX),
             is_over: turns.is_over(),
             failed: turns.failed,
         })
@@ -199,54 +253,52 @@ impl Node {
             return;
         };
         let settle = Duration::from_millis(rollout.settle_ms);
-        let (run_key, mark) = (desired.run_key, mark(&desired.run_key));
+        let (run_key, mark) = (desired.run_key, desired.mark());
         let turns = self.read_turns(name, desired, rollout);
         let failed = turns.failed.map(|_| mark);
-        self.turns.insert(name.clone(), turns);
         let now = self.now.mono;
         let mut changed = false;
-        for (_, held) in self.held.range_mut((name.clone(), 0)..=(name.clone(), u32::MAX)) {
+        for ((_, slot), held) in self.held.range_mut((name.clone(), 0)..=(name.clone(), u32::MAX)) {
             let run = held.current.as_ref().filter(|run| run.run_key == run_key);
-            let settles_at = run.map(|run| run.since + settle);
-            let settled = settles_at.is_some_and(|at| at <= now).then_some(mark);
+            let settles_at = run.map(|run| run.since + settle).filter(|_| held.settled != Some(mark));
             held.settles_at = settles_at.filter(|at| *at > now);
+            // Once it has settled in a slot it has, whoever holds the slot, until another does.
+            let has_settled = settles_at.is_some_and(|at| at <= now)
+                || (held.current.is_none() && turns.had_settled(*slot));
+            let settled = if has_settled { Some(mark) } else { held.settled };
             changed |= (held.settled, held.failed) != (settled, failed);
-            if settled.is_some() {
-                held.failures = 0;
-            }
             (held.settled, held.failed) = (settled, failed);
         }
+        self.turns.insert(name.clone(), turns);
         if changed {
             self.publish_claim(name, Vec::new());
         }
     }
 
-    /// A new revision did not come up in a slot for the last time: all go back.
-    pub(crate) fn fail_rollout(&mut self, name: &WorkloadName, slot: u32, why: &str) {
-        let Some(desired) = self.desired.get(name) else { return };
-        let (generation, mark) = (desired.spec.generation, mark(&desired.run_key));
-        if let Some(held) = self.held.get_mut(&(name.clone(), slot)) {
-            (held.failed, held.failures, held.retry_at) = (Some(mark), 0, None);
+    /// An instance failed. Where it was of the new revision for the last time, all slots go
+    /// back: true. One that has settled in this slot, or in as many slots as begin at
+    /// first, is not to blame.
+    pub(crate) fn fail_rollout(&mut self, name: &WorkloadName, slot: u32, run_key: Hash, why: &str) -> bool {
+        let Some(desired) = self.desired.get(name).filter(|d| d.rollout().is_some()) else { return false };
+        let (generation, mark) = (desired.spec.generation, desired.mark());
+        let is_new = desired.run_key == run_key;
+        let Some(held) = self.held.get_mut(&(name.clone(), slot)) else { return false };
+        let failures = match held.failures_of {
+            Some((of, failures)) if of == run_key => failures + 1,
+            _ => 1,
+        };
+        held.failures_of = Some((run_key, failures));
+        let turns = self.turns.get(name);
+        let blameless = turns.is_none_or(|t| t.failed.is_some() || t.is_proven() || t.had_settled(slot));
+        if !is_new || failures < FAILURES_MAX || blameless {
+            return false;
         }
+        (held.failed, held.failures, held.retry_at) = (Some(mark), 0, None);
         let text = format!("generation {generation} of {name} is rolled back");
         let event = Event::new(EventKind::RolledBack, text).of(name).slot(slot);
-        self.notify(event.because(why.to_owned()));
+        self.notify(event.because(format!("{failures} failures: {why}")));
         self.publish_claim(name, Vec::new());
         self.dirty.insert(name.clone());
-    }
-
-    /// Whether a workload has a revision that could still be taken back.
-    pub(crate) fn is_rolling(&self, name: &WorkloadName) -> bool {
-        self.desired.get(name).is_some_and(|desired| desired.rollout().is_some())
-    }
-
-    /// Whether the failure of a run shows that its revision is no good: it is the new one,
-    /// it has not settled in this slot, and not yet in all.
-    pub(crate) fn may_roll_back(&self, name: &WorkloadName, slot: u32, run_key: Hash) -> bool {
-        let is_new = self.desired.get(name).is_some_and(|d| d.rollout().is_some() && d.run_key == run_key);
-        is_new
-            && self.turns.get(name).is_some_and(|turns| {
-                turns.failed.is_none() && !turns.has(slot, flag::HAD_SETTLED) && !turns.is_over()
-            })
+        true
     }
 }

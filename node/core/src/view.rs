@@ -89,16 +89,15 @@ impl Node {
         self.touch_conflicts_of(name);
         let previous = spec.rollout.as_ref().and_then(|rollout| rollout.previous.as_ref());
         // It ran before by the word of whoever signed this: that it is older is no rollback.
-        let previous = previous.map(|previous| Previous {
-            run_key: previous.run_key(),
-            release: Release::verify_for_resume(
-                &previous.release,
-                &self.authority,
-                &RollbackGuard::new(),
-                wall,
-                &*self.check,
-            )
-            .map_err(|e| e.to_string()),
+        // It must be good when it is first heard of, as any release.
+        let guard = RollbackGuard::new();
+        let judged = self.desired.get(name).and_then(|d| d.previous.as_ref());
+        let previous = previous.map(|previous| {
+            let run_key = previous.run_key();
+            let was_good = judged.is_some_and(|judged| judged.run_key == run_key && judged.release.is_ok());
+            let verify = if was_good { Release::verify_for_resume } else { Release::verify };
+            let release = verify(&previous.release, &self.authority, &guard, wall, &*self.check);
+            Previous { run_key, release: release.map_err(|e| e.to_string()) }
         });
         let desired = Desired { run_key: body.run_key, spec, hlc, release, previous };
         if self.desired.insert(name.clone(), desired).is_some() {

@@ -1,7 +1,6 @@
 //! Why a slot is where it is, or nowhere: an answer in words, and the facts behind it.
 //! Reading changes nothing; any node can be asked, and answers by its own view.
 
-use crate::choosing::per_replica;
 use crate::node::Node;
 use crate::placing::UnderWay;
 use crate::view::Desired;
@@ -87,22 +86,16 @@ impl Node {
     /// Every node that is known, as a place for a slot.
     fn places(&self, name: &WorkloadName, slot: u32, desired: &Desired) -> Vec<Place> {
         let mut candidates = self.everybody(name, &desired.spec);
-        // As if it were vacant: its own holder's place is judged without it.
-        for holding in self.holdings(name, slot) {
-            if let Some(holder) = candidates.iter_mut().find(|c| c.node == holding.holder) {
-                holder.held = holder.held.saturating_sub(1);
-                holder.load = holder.load.saturating_sub(1);
-                holder.free = holder.free.plus(&per_replica(&desired.spec.need));
-            }
-        }
-        if let Some(vacancy) = self.vacancies.get(&(name.clone(), slot)) {
+        let key = (name.clone(), slot);
+        self.without_slot(&mut candidates, &key, &desired.spec);
+        if let Some(vacancy) = self.vacancies.get(&key) {
             for candidate in &mut candidates {
                 let refused = vacancy.refused.get(&candidate.node).map(|(verdict, _)| verdict.clone());
                 candidate.hindrance = refused.or(candidate.hindrance.take());
             }
         }
         let choice = Choice::new(desired.need(name, slot), &candidates);
-        candidates.iter().map(|candidate| place(&choice, candidate)).collect()
+        (0..).zip(&candidates).map(|(at, candidate)| place(&choice, at, candidate)).collect()
     }
 
     /// Every node that is known, those that cannot be asked now with the reason.
@@ -142,7 +135,7 @@ impl Node {
         if slot >= desired.slots() {
             return format!("{name} has {} slots, from 0 on", desired.slots());
         }
-        if let Err(why) = &desired.release {
+        if let Some(Err(why)) = self.wanted(name, slot).map(|wanted| wanted.release.as_ref()) {
             return format!("{name}/{slot} runs nowhere: its release is refused here: {why}");
         }
         if let Some(to) = offered_to {
@@ -196,9 +189,9 @@ impl Node {
     }
 }
 
-pub(crate) fn place(choice: &Choice<'_>, candidate: &Candidate<'_>) -> Place {
-    let verdict = choice.judge(candidate);
-    let shares = if verdict == Verdict::Fits { choice.shares(candidate) } else { Vec::new() };
+fn place(choice: &Choice<'_>, at: usize, candidate: &Candidate<'_>) -> Place {
+    let verdict = choice.judge(at);
+    let shares = if verdict == Verdict::Fits { choice.shares(at) } else { Vec::new() };
     Place { node: candidate.node, verdict, held: candidate.held, shares }
 }
 

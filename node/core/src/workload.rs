@@ -104,6 +104,9 @@ pub struct Rollout {
     /// What ran before, and runs again where the new revision does not come up.
     #[n(3)]
     pub previous: Option<Revision>,
+    /// Counts up where people try once more what was taken back.
+    #[n(4)]
+    pub attempt: Option<u64>,
 }
 
 /// All that a running instance depends on.
@@ -134,6 +137,23 @@ pub struct Revision {
 }
 
 impl Revision {
+    fn check(&self) -> Result<(), SpecError> {
+        let time_max = CALL_TIME_MAX.as_millis() as u64;
+        let health = self.health.as_ref().map_or(0, String::len);
+        let bounds = [
+            (
+                self.release.len() > limit::RELEASE_BYTES_MAX,
+                "bytes of the release",
+                limit::RELEASE_BYTES_MAX as u64,
+            ),
+            (self.env.len() > ENV_MAX, "environment variables", ENV_MAX as u64),
+            (self.call_time_ms > time_max, "milliseconds of a call", time_max),
+            (health > HEALTH_BYTES_MAX, "bytes of a health check's path", HEALTH_BYTES_MAX as u64),
+        ];
+        let beyond = bounds.into_iter().find(|(beyond, ..)| *beyond);
+        beyond.map_or(Ok(()), |(_, what, max)| Err(SpecError::Bound(what, max)))
+    }
+
     /// A hash of all of it but the generation: while it stays the same, a new generation
     /// leaves instances alone.
     pub fn run_key(&self) -> Hash {
@@ -200,19 +220,13 @@ impl WorkloadSpec {
         if spec.replicas > limit::REPLICAS_MAX {
             return Err(SpecError::Bound("replicas", u64::from(limit::REPLICAS_MAX)));
         }
-        if spec.release.len() > limit::RELEASE_BYTES_MAX {
-            return Err(SpecError::Bound("bytes of the release", limit::RELEASE_BYTES_MAX as u64));
-        }
-        if spec.env.len() > ENV_MAX {
-            return Err(SpecError::Bound("environment variables", ENV_MAX as u64));
-        }
         let time_max = CALL_TIME_MAX.as_millis() as u64;
-        if spec.call_time_ms > time_max || spec.route.as_ref().is_some_and(|r| r.deadline_ms > time_max) {
+        if spec.route.as_ref().is_some_and(|r| r.deadline_ms > time_max) {
             return Err(SpecError::Bound("milliseconds of a call", time_max));
         }
-        if spec.health.as_ref().is_some_and(|path| path.len() > HEALTH_BYTES_MAX) {
-            return Err(SpecError::Bound("bytes of a health check's path", HEALTH_BYTES_MAX as u64));
-        }
+        let previous = spec.rollout.as_ref().and_then(|rollout| rollout.previous.as_ref());
+        spec.revision().check()?;
+        previous.map_or(Ok(()), Revision::check)?;
         if let Some(rollout) = &spec.rollout {
             if rollout.max_unavailable == 0 {
                 return Err(SpecError::Bound("or no slot at all at a time", u64::from(limit::REPLICAS_MAX)));

@@ -17,23 +17,32 @@ impl Node {
 
     /// Why the slot of this holder should be elsewhere.
     pub(crate) fn why_it_yields(&self, name: &WorkloadName, slot: u32, holder: NodeId) -> Option<String> {
+        self.why_it_would_yield(name, slot, holder, &self.desired.get(name)?.spec)
+    }
+
+    /// The same under a specification that may not hold yet.
+    pub(crate) fn why_it_would_yield(
+        &self,
+        name: &WorkloadName,
+        slot: u32,
+        holder: NodeId,
+        spec: &WorkloadSpec,
+    ) -> Option<String> {
         if self.service(holder) == Service::Drained {
             return Some("its node is drained".to_owned());
         }
         // Most workloads have no rules that could be broken.
-        if self.ruled.is_empty() {
+        if self.ruled.is_empty() && spec.policy.is_none() {
             return None;
         }
-        let spec = &self.desired.get(name)?.spec;
         if let Some(spread) =
             spec.policy().spread.iter().find(|spread| self.is_one_too_many(spread, name, slot, holder))
         {
             return Some(format!("too many replicas have its `{}`", spread.over));
         }
         // Of two that keep apart the first by name stays.
-        let mut first = self.claimed_by.get(&holder)?.iter().take_while(|other| *other < name);
-        let other = first
-            .find(|other| self.keep_apart(name, spec, other) && self.kept_by(holder, other, u32::MAX) > 0)?;
+        let mut apart = self.apart_from(name, spec).filter(|other| *other < name);
+        let other = apart.find(|other| self.kept_by(holder, other, u32::MAX) > 0)?;
         Some(format!("{other} is there, which it keeps apart from"))
     }
 

@@ -89,7 +89,7 @@ pub struct Plan {
     pub changes: bool,
     /// Whether all that is wanted would run.
     pub fits: bool,
-    /// Why the release would be refused.
+    /// Why it would be refused: its release, or its route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// What becomes of each slot.
@@ -167,7 +167,4 @@ pub struct RolloutView {
     pub max_unavailable: u32,
     /// How long a replica must run to count as settled.
     pub settle_ms: u64,
-    /// Where it failed, as far as is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failed_on: Option<NodeRef>,
 }

@@ -207,6 +207,9 @@ pub struct WorkloadView {
     pub rivals: Vec<WorkloadName>,
     /// When this generation was submitted, in milliseconds since 1970.
     pub created_ms: u64,
+    /// The generation that runs again, because this one did not come up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolled_back_to: Option<u64>,
 }
 
 /// Where requests for a workload come in.

@@ -4,13 +4,13 @@ use super::args::{DeleteArgs, DeployArgs, ScaleArgs, SourceArgs};
 use super::failure::Failure;
 use super::output::{self, Format};
 use super::{interfaces, release, rollout, wait};
-use crate::api::types::{BlobResponse, Describe, Status};
+use crate::api::types::{BlobResponse, Describe, RolloutState, Status};
 use crate::api::{ApiError, Client, ClientError};
 use crate::manifest::ManifestFile;
 use crate::state_dir::StateDir;
 use bytes::Bytes;
 use http::StatusCode;
-use orbweave_core::workload::{Revision, Rollout, WorkloadSpec};
+use orbweave_core::workload::{Rollout, WorkloadSpec};
 use orbweave_model::{Hash, Hlc, MeshId, PublicKey, Wall, WorkloadName, limit};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{Release, SecretKey, Strict};
@@ -41,6 +41,8 @@ pub struct Prepared {
     pub known: Option<WorkloadSpec>,
     /// What should run.
     pub spec: WorkloadSpec,
+    /// How far the last change is, where it goes to a few replicas at a time.
+    pub state: Option<RolloutState>,
     /// The key that signed the release just now; none if one was there.
     publisher: Option<PublicKey>,
 }
@@ -55,12 +57,13 @@ impl Prepared {
     pub fn is_known(&self) -> bool {
         // What a rollout could go back to is no part of what is wanted.
         let plain = |spec: &WorkloadSpec| {
-            let rollout =
-                spec.rollout.clone().map(|rollout| Rollout { previous: None, paused: false, ..rollout });
+            let rollout = spec.rollout.clone();
+            let rollout = rollout.map(|r| Rollout { previous: None, paused: false, attempt: None, ..r });
             WorkloadSpec { generation: 0, origin: None, rollout, ..spec.clone() }
         };
         let same = |known: &WorkloadSpec| plain(known) == plain(&self.spec);
-        self.known.as_ref().is_some_and(same)
+        // What was taken back is wanted, and does not run: it is tried once more.
+        self.state != Some(RolloutState::RolledBack) && self.known.as_ref().is_some_and(same)
     }
 }
 
@@ -72,12 +75,16 @@ pub async fn prepare(client: &Client, dir: &StateDir, args: &SourceArgs) -> Resu
     let component = file.component();
     let bytes = release::read_component(&component)?;
     let status: Status = client.get("/v1/status").await?;
-    if file.manifest.spec.route.is_some()
+    let asks_for_http = match &file.manifest.spec {
+        spec if spec.route.is_some() => Some("spec.route"),
+        spec => spec.health.as_ref().map(|_| "spec.health"),
+    };
+    if let Some(field) = asks_for_http
         && let Ok(interfaces) = interfaces::of(&bytes)
         && let Some((why, fix)) = interfaces.unroutable()
     {
         let (manifest, component) = (args.file.display(), component.display());
-        return Err(Failure::new(format!("{manifest}: spec.route names {component}, but {why}")).fix(fix));
+        return Err(Failure::new(format!("{manifest}: {field} names {component}, but {why}")).fix(fix));
     }
     let known = spec_of(client, name).await?;
     let presigned = args.release.clone().or_else(|| file.release());
@@ -102,18 +109,12 @@ pub async fn prepare(client: &Client, dir: &StateDir, args: &SourceArgs) -> Resu
     };
     let generation = known.as_ref().map_or(1, |known| known.generation + 1);
     let mut spec = file.manifest.workload(generation, release, status.node);
+    let (run_key, mut state) = (spec.run_key(), None);
     if let (Some(rollout), Some(known)) = (&mut spec.rollout, &known) {
-        let revision = Revision { generation: known.generation, ..known.revision() };
-        let state = describe(client, name).await?.and_then(|d| d.rollout).map(|rollout| rollout.state);
-        rollout.previous = rollout::previous(known, revision, state);
+        state = describe(client, name).await?.and_then(|d| d.rollout).map(|rollout| rollout.state);
+        rollout::carry_on(rollout, run_key, known, state);
     }
-    if spec.rollout.as_ref().and_then(|r| r.previous.as_ref()).is_some_and(|p| p.run_key() == spec.run_key())
-    {
-        // Nothing that runs changes: what could be gone back to stays what it was.
-        let kept = known.as_ref().and_then(|known| known.rollout.clone()?.previous);
-        spec.rollout = spec.rollout.map(|rollout| Rollout { previous: kept, ..rollout });
-    }
-    Ok(Prepared { bytes, status, known, spec, publisher, file })
+    Ok(Prepared { bytes, status, known, spec, publisher, file, state })
 }
 
 /// The release that is deployed, if it is of this component and version, by this key, and
@@ -166,7 +167,7 @@ pub async fn run(client: &Client, dir: &StateDir, args: DeployArgs) -> Result<()
         })?;
     }
     if args.wait {
-        wait::until_running(client, name, generation, args.timeout.0).await?;
+        wait::until_running(client, name, generation, generation, args.timeout.0).await?;
     }
     match args.output.format {
         Format::Json => output::say_json(&deployed),
@@ -189,7 +190,13 @@ pub async fn scale(client: &Client, dir: &StateDir, args: ScaleArgs) -> Result<(
         known.generation
     } else {
         let before = replicas(known.replicas);
-        let spec = WorkloadSpec { generation: known.generation + 1, replicas: args.replicas, ..known };
+        let mut spec = WorkloadSpec { generation: known.generation + 1, replicas: args.replicas, ..known };
+        if let Some(rollout) = &mut spec.rollout
+            && rollout.max_unavailable == known.replicas.div_ceil(4)
+        {
+            // A quarter, as where the manifest says nothing.
+            rollout.max_unavailable = args.replicas.div_ceil(4);
+        }
         submit(client, &operator, status.mesh, name, &spec).await?;
         output::say(&format!(
             "Scaled {name} from {before} to {}, generation {}\n",
@@ -198,7 +205,7 @@ pub async fn scale(client: &Client, dir: &StateDir, args: ScaleArgs) -> Result<(
         spec.generation
     };
     if args.wait {
-        wait::until_running(client, name, generation, args.timeout.0).await?;
+        wait::until_running(client, name, generation, 0, args.timeout.0).await?;
     }
     Ok(())
 }

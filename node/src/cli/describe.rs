@@ -3,7 +3,7 @@
 use super::args::DescribeArgs;
 use super::failure::Failure;
 use super::follow::event_line;
-use super::list::{instance_cells, named, route_text, state_text};
+use super::list::{generation_text, instance_cells, named, route_text, state_text};
 use super::output::{self, Format, Paint, cell, table};
 use super::status::conflict_text;
 use crate::api::Client;
@@ -42,13 +42,16 @@ struct DescribedNode<'a> {
     instances: &'a [InstanceView],
 }
 
+/// Digits of an id that name a node, at least: a slip of the finger should not.
+const ID_DIGITS_MIN: usize = 4;
+
 /// The node of this name, or whose id begins so.
 pub async fn find_node(client: &Client, name: &str) -> Result<NodeView, Failure> {
     let nodes: Vec<NodeView> = client.get("/v1/nodes").await?;
     let by_name = nodes.iter().any(|n| n.name == name);
     let matches = |n: &NodeView| match by_name {
         true => n.name == name,
-        false => n.id.to_string().starts_with(&name.to_lowercase()),
+        false => name.len() >= ID_DIGITS_MIN && n.id.to_string().starts_with(&name.to_lowercase()),
     };
     let mut found = nodes.into_iter().filter(matches);
     match (found.next(), found.count()) {
@@ -90,7 +93,7 @@ fn workload(d: &Describe) -> String {
             false => format!("{} of {} replicas run", w.running, w.replicas),
         },
     );
-    page.line("Generation", format!("{}, of {} UTC", w.generation, output::moment(w.created_ms)));
+    page.line("Generation", format!("{}, of {} UTC", generation_text(w), output::moment(w.created_ms)));
     page.line("Component", w.component);
     page.line("Requires", if d.requires.is_empty() { "nothing".to_owned() } else { d.requires.to_string() });
     page.line("Needs", format!("{} a replica", resources(&d.need)));

@@ -46,6 +46,11 @@ impl Failure {
         Self { message: String::new(), fix: None, silent: true, code }
     }
 
+    /// Whether there is nothing to say.
+    pub(super) fn is_silent(&self) -> bool {
+        self.silent
+    }
+
     /// Prints it and gives the exit code.
     pub(super) fn report(&self) -> ExitCode {
         if !self.silent {

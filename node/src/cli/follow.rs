@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 /// What the workloads wrote.
 pub async fn logs(client: &Client, args: LogsArgs) -> Result<(), Failure> {
+    known(client, args.workload.as_ref()).await?;
     let lines = client.lines(&path("logs", args.workload.as_ref(), args.follow, args.here)).await?;
     let colour = output::colour_on_stdout();
     print(lines, args.output.format, |line| log_line(line, colour)).await
@@ -20,9 +21,19 @@ pub async fn logs(client: &Client, args: LogsArgs) -> Result<(), Failure> {
 
 /// What happened.
 pub async fn events(client: &Client, args: EventsArgs) -> Result<(), Failure> {
+    known(client, args.workload.as_ref()).await?;
     let lines = client.lines(&path("events", args.workload.as_ref(), args.follow, args.here)).await?;
     let colour = output::colour_on_stdout();
     print(lines, args.output.format, |event| event_line(event, colour)).await
+}
+
+/// Refuses what was never deployed: silence would say that nothing happened.
+async fn known(client: &Client, workload: Option<&WorkloadName>) -> Result<(), Failure> {
+    let Some(name) = workload else { return Ok(()) };
+    match super::deploy::describe(client, name).await? {
+        Some(_) => Ok(()),
+        None => Err(Failure::new(format!("no workload is called {name}")).fix("see `orbweave get --all`")),
+    }
 }
 
 fn path(what: &str, workload: Option<&WorkloadName>, follow: bool, here: bool) -> String {
@@ -69,7 +80,8 @@ pub fn event_line(event: &Event, colour: bool) -> String {
     });
     let took = event.took_ms.map(|ms| format!(" ({ms} ms)")).unwrap_or_default();
     let cause = event.cause.as_ref().map(|cause| format!(": {}", printable(cause))).unwrap_or_default();
-    format!("{time} {kind} {}{}{took}{cause}", workload.unwrap_or_default(), printable(&event.text))
+    let node = paint(colour, Paint::Dim, &event.node.short());
+    format!("{time} {node} {kind} {}{}{took}{cause}", workload.unwrap_or_default(), printable(&event.text))
 }
 
 /// What guests and peers wrote must not steer the terminal.
@@ -117,7 +129,7 @@ mod tests {
         event.cause = Some("no memory".into());
         assert_eq!(
             event_line(&event, false),
-            "00:01:01.002 offer-refused          hello[2] edge-1 refuses (3 ms): no memory"
+            "00:01:01.002 0101010101 offer-refused          hello[2] edge-1 refuses (3 ms): no memory"
         );
     }
 }

@@ -85,13 +85,21 @@ fn workload_table(workloads: &[WorkloadView]) -> String {
             cell(w.name.as_str(), None),
             cell(running, Some(paint)),
             cell(&*w.version, None),
-            cell(w.generation.to_string(), None),
+            cell(generation_text(w), None),
             cell(route_text(w.route.as_ref()), None),
             cell(w.component.short(), None),
             cell(output::age(now.saturating_sub(w.created_ms)), None),
         ]
     });
     table(&["NAME", "RUNNING", "VERSION", "GENERATION", "ROUTE", "COMPONENT", "AGE"], rows.collect())
+}
+
+/// The generation that is wanted, and the one that runs if that did not come up.
+pub fn generation_text(workload: &WorkloadView) -> String {
+    match workload.rolled_back_to {
+        Some(runs) => format!("{}, rolled back to {runs}", workload.generation),
+        None => workload.generation.to_string(),
+    }
 }
 
 /// A route in one word: `hello.mesh/api`.

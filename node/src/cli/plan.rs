@@ -22,7 +22,8 @@ pub async fn run(client: &Client, dir: &StateDir, args: PlanArgs) -> Result<(), 
         Format::Json => output::say_json(&plan),
         Format::Text => output::say(&text(&plan)),
     };
-    said.map_err(|failure| failure.code(ERROR))?;
+    // A reader that left has no part in the answer.
+    said.or_else(|failure| if failure.is_silent() { Ok(()) } else { Err(failure.code(ERROR)) })?;
     if plan.changes { Err(Failure::only_code(CHANGES)) } else { Ok(()) }
 }
 
@@ -45,7 +46,7 @@ fn text(plan: &Plan) -> String {
     let moving: Vec<&PlannedView> = plan.slots.iter().filter(|slot| slot.fate != Fate::Stays).collect();
     let mut text = format!("{name}: {}\n", summary(plan));
     if let Some(why) = &plan.refused {
-        text.push_str(&format!("The release would be refused: {why}\n"));
+        text.push_str(&format!("It would be refused: {why}\n"));
     }
     if !moving.is_empty() {
         text.push('\n');

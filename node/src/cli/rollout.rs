@@ -10,7 +10,7 @@ use crate::api::types::{Describe, RolloutState, RolloutView, Status};
 use crate::manifest::quantity::Span;
 use crate::state_dir::StateDir;
 use orbweave_core::workload::{Revision, Rollout, WorkloadSpec};
-use orbweave_model::{Wall, WorkloadName};
+use orbweave_model::{Hash, Wall, WorkloadName};
 use orbweave_trust::{Release, ReleaseStatement, Strict};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -28,12 +28,31 @@ pub async fn run(client: &Client, dir: &StateDir, command: RolloutCommand) -> Re
     }
 }
 
+/// What a new generation takes over from the rollout before: what it can go back to, and
+/// where it runs the same, whether that is paused and how often it was tried.
+pub fn carry_on(rollout: &mut Rollout, run_key: Hash, known: &WorkloadSpec, state: Option<RolloutState>) {
+    let before = known.rollout.as_ref();
+    if known.deleted || known.run_key() != run_key {
+        rollout.previous = previous(known, state);
+        return;
+    }
+    rollout.previous = before.and_then(|before| before.previous.clone());
+    let attempt = before.and_then(|before| before.attempt);
+    rollout.attempt = match state {
+        Some(RolloutState::RolledBack) => Some(attempt.unwrap_or(0) + 1),
+        _ => {
+            rollout.paused = before.is_some_and(|before| before.paused);
+            attempt
+        }
+    };
+}
+
 /// What the next revision can go back to: what ran before, if it had come up, and else
 /// what that could have gone back to.
-pub fn previous(known: &WorkloadSpec, revision: Revision, state: Option<RolloutState>) -> Option<Revision> {
+fn previous(known: &WorkloadSpec, state: Option<RolloutState>) -> Option<Revision> {
     match state {
         _ if known.deleted => None,
-        None | Some(RolloutState::Complete) => Some(revision),
+        None | Some(RolloutState::Complete) => Some(known.revision()),
         Some(_) => known.rollout.as_ref()?.previous.clone(),
     }
 }
@@ -54,12 +73,14 @@ async fn status(client: &Client, args: RolloutArgs) -> Result<(), Failure> {
             return if failed { Err(Failure::only_code(1)) } else { Ok(()) };
         }
         if Instant::now() >= deadline {
-            return Err(Failure::new(format!("after {}: {}", Span(args.timeout.0), text(&known))).fix(
-                format!(
-                    "it goes on: see `orbweave why {0}`, or take it back with `orbweave rollout undo {0}`",
-                    args.name
+            let name = &args.name;
+            let fix = match state {
+                Some(RolloutState::Paused) => format!("go on with `orbweave rollout resume {name}`"),
+                _ => format!(
+                    "it goes on: see `orbweave why {name}`, or take it back with `orbweave rollout undo {name}`"
                 ),
-            ));
+            };
+            return Err(Failure::new(format!("after {}: {}", Span(args.timeout.0), text(&known))).fix(fix));
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -74,7 +95,7 @@ fn text(known: &Describe) -> String {
     let (name, replicas) = (&known.workload.name, known.workload.replicas);
     let Some(rollout) = &known.rollout else {
         return format!(
-            "{name}: nothing is rolled out; generation {} is the first that runs",
+            "{name}: nothing is rolled out: generation {} runs, and there is nothing to go back to",
             known.workload.generation
         );
     };
@@ -88,11 +109,7 @@ fn text(known: &Describe) -> String {
         ),
         RolloutState::Paused => format!("{name}: generation {generation} is paused; {progress}"),
         RolloutState::RolledBack => {
-            let place =
-                rollout.failed_on.as_ref().map(|node| format!(" on {}", node.name)).unwrap_or_default();
-            format!(
-                "{name}: generation {generation} did not come up{place}, and replicas run {previous} again"
-            )
+            format!("{name}: generation {generation} did not come up, and replicas run {previous} again")
         }
     }
 }
@@ -111,6 +128,19 @@ async fn pause(
     let Some(rollout) = under_way else {
         return Err(Failure::new(format!("nothing of {name} is rolled out")).fix("deploy a change first"));
     };
+    let state = describe(client, name).await?.and_then(|d| d.rollout).map(|rollout| rollout.state);
+    if state == Some(RolloutState::RolledBack) && !paused {
+        let attempt = Some(rollout.attempt.unwrap_or(0) + 1);
+        let generation = known.generation + 1;
+        let spec =
+            WorkloadSpec { generation, rollout: Some(Rollout { attempt, paused, ..rollout }), ..known };
+        submit(client, &operator, status.mesh, name, &spec).await?;
+        return output::say(&format!("Tries once more to roll {name} out, as generation {generation}\n"));
+    }
+    if matches!(state, Some(RolloutState::RolledBack | RolloutState::Complete)) {
+        return Err(Failure::new(format!("the rollout of {name} is over"))
+            .fix(format!("see `orbweave rollout status {name}`")));
+    }
     if rollout.paused == paused {
         let state = if paused { "is paused" } else { "goes on" };
         return output::say(&format!("The rollout of {name} {state} already\n"));
@@ -144,7 +174,7 @@ async fn undo(client: &Client, dir: &StateDir, args: RolloutChangeArgs) -> Resul
         expires: now + release::DEPLOY_LIFE,
         ..stated
     };
-    let previous = previous(&known, known.revision(), state);
+    let previous = previous(&known, state);
     let spec = WorkloadSpec {
         generation: known.generation + 1,
         release: statement.sign(&publisher),
@@ -153,7 +183,7 @@ async fn undo(client: &Client, dir: &StateDir, args: RolloutChangeArgs) -> Resul
         call_time_ms: back.call_time_ms,
         concurrency: back.concurrency,
         health: back.health,
-        rollout: Some(Rollout { previous, paused: false, ..rollout }),
+        rollout: Some(Rollout { previous, paused: false, attempt: None, ..rollout }),
         ..known
     };
     submit(client, &operator, status.mesh, name, &spec).await?;

@@ -18,11 +18,13 @@ const INTERVAL: Duration = Duration::from_millis(150);
 /// Slots and nodes that are named one by one when the time is over.
 const NAMED_MAX: usize = 20;
 
-/// Returns once every replica of this generation runs.
+/// Returns once every replica that this generation wants runs what `oldest` brought, or
+/// what is newer.
 pub async fn until_running(
     client: &Client,
     name: &WorkloadName,
     generation: u64,
+    oldest: u64,
     timeout: Duration,
 ) -> Result<(), Failure> {
     let mut progress = Progress::new();
@@ -35,19 +37,25 @@ pub async fn until_running(
                     "{name} was changed by somebody else while it was waited for"
                 )));
             }
-            progress.show(known, generation);
-            if let Some(rollout) = known.rollout.as_ref().filter(|r| r.state == RolloutState::RolledBack) {
+            progress.show(known, oldest);
+            let brought = known.workload.generation == oldest;
+            let rollout = known.rollout.as_ref().filter(|_| brought);
+            if let Some(rollout) = rollout.filter(|r| r.state == RolloutState::RolledBack) {
                 progress.end();
-                let place = rollout.failed_on.as_ref().map(|n| format!(" on {}", n.name)).unwrap_or_default();
                 return Err(Failure::new(format!(
-                    "generation {generation} of {name} did not come up{place}, and replicas run generation {} again",
+                    "generation {generation} of {name} did not come up, and replicas run generation {} again",
                     rollout.previous
                 ))
-                .fix(format!("see `orbweave events {name}`, mend it and deploy again")));
+                .fix(format!(
+                    "see `orbweave events {name}`; mend it and deploy again, or `orbweave rollout undo {name}`"
+                )));
             }
-            if known.workload.generation == generation
-                && running(known, generation) >= known.workload.replicas
-            {
+            if rollout.is_some_and(|rollout| rollout.state == RolloutState::Paused) {
+                progress.end();
+                return Err(Failure::new(format!("the rollout of {name} is paused"))
+                    .fix(format!("go on with `orbweave rollout resume {name}`")));
+            }
+            if known.workload.generation == generation && running(known, oldest) >= known.workload.replicas {
                 progress.end();
                 output::note(&format!("{0} of {0} replicas of {name} run", known.workload.replicas));
                 return Ok(());
@@ -55,7 +63,7 @@ pub async fn until_running(
         }
         if Instant::now() >= deadline {
             progress.end();
-            return Err(overdue(name, known.as_ref(), generation, timeout));
+            return Err(overdue(name, known.as_ref(), oldest, timeout));
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -167,6 +175,6 @@ fn overdue(name: &WorkloadName, known: Option<&Describe>, generation: u64, timeo
         text.push_str(&format!("\n  node {node}: {}", verdict.text));
     }
     Failure::new(text).fix(format!(
-        "the deployment stands, and goes on as nodes allow: see `orbweave describe {name}`, or take it back with `orbweave delete {name}`"
+        "it stands, and goes on as nodes allow: see `orbweave why {name}` and `orbweave describe {name}`"
     ))
 }

@@ -108,20 +108,21 @@ pub fn rollout(node: &Node, name: &WorkloadName, spec: &WorkloadSpec) -> Option<
         settled: progress.settled,
         max_unavailable: rollout.max_unavailable,
         settle_ms: rollout.settle_ms,
-        failed_on: progress.failed.map(|id| named(node, id)),
     })
 }
 
 /// What a specification would change.
 pub fn plan(node: &Node, name: &WorkloadName, spec: &WorkloadSpec) -> Plan {
     let plan = node.plan(name, spec);
+    let taken = spec.route.clone().and_then(|route| view::rival(node, name, route));
+    let taken = taken.map(|(other, place)| format!("{place} is the route of {other} already"));
     Plan {
         workload: name.clone(),
         changes: plan.changes(),
-        fits: plan.fits(),
+        fits: plan.fits() && taken.is_none(),
         slots: plan.slots.iter().map(|slot| planned(node, slot)).collect(),
         unsought: plan.unsought,
-        refused: plan.refused,
+        refused: plan.refused.or(taken),
     }
 }
 

@@ -441,7 +441,7 @@ impl NodeHandle {
         let bytes = record.to_vec();
         let asked = self.ask(move |node| {
             let submission = node.submission(&bytes)?;
-            let rival = submission.as_ref().and_then(|s| view::rival(node, s));
+            let rival = submission.as_ref().and_then(|s| view::rival(node, &s.name, s.route.clone()?));
             Ok::<_, String>((submission, rival))
         });
         let (submission, rival) = match asked.await.transpose().map_err(ApiError::refused)? {

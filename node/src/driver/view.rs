@@ -3,12 +3,12 @@
 use super::explain;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RouteView,
-    Service, WorkloadView,
+    InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RolloutState,
+    RouteView, Service, WorkloadView,
 };
 use crate::cli::UpOptions;
 use crate::ingress::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
-use orbweave_core::report::{MemberReport, RouteReport, SlotReport, Submission, WorkloadReport};
+use orbweave_core::report::{MemberReport, RouteReport, SlotReport, WorkloadReport};
 use orbweave_core::workload::Route;
 use orbweave_core::{Node, cordon, event};
 use orbweave_model::{Hash, NodeId, WorkloadName};
@@ -140,9 +140,8 @@ pub fn workloads(node: &Node) -> Vec<WorkloadView> {
 }
 
 /// Another workload that has the route of one that is handed in, and that route in words.
-pub fn rival(node: &Node, submission: &Submission) -> Option<(WorkloadName, String)> {
-    let http = http_route(submission.route.clone()?);
-    route_table(node).rival(&submission.name, &http).map(|(name, place)| (name.clone(), place))
+pub fn rival(node: &Node, name: &WorkloadName, route: Route) -> Option<(WorkloadName, String)> {
+    route_table(node).rival(name, &http_route(route)).map(|(other, place)| (other.clone(), place))
 }
 
 /// One workload.
@@ -174,6 +173,9 @@ pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) ->
         }),
         rivals: rivals.filter(|name| **name != report.name).cloned().collect(),
         created_ms: report.hlc.wall.0,
+        rolled_back_to: explain::rollout(node, &report.name, spec)
+            .filter(|rollout| rollout.state == RolloutState::RolledBack)
+            .map(|rollout| rollout.previous),
     }
 }
 

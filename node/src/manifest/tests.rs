@@ -409,7 +409,7 @@ fn the_number_of_wishes_is_bounded() {
 #[test]
 fn how_a_new_generation_comes_in_reaches_the_mesh_as_it_was_written() {
     let rollout = |max_unavailable, settle_ms| {
-        Some(Rollout { max_unavailable, settle_ms, paused: false, previous: None })
+        Some(Rollout { max_unavailable, settle_ms, paused: false, previous: None, attempt: None })
     };
     let given = "  update: { maxUnavailable: 2, settle: 1m30s }\n  health: /health\n";
     let spec = agreed(&format!("{WHOLE}{given}"));

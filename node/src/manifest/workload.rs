@@ -76,6 +76,7 @@ impl Update {
             settle_ms: self.settle.millis(),
             paused: false,
             previous: None,
+            attempt: None,
         }
     }
 }

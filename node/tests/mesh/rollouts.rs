@@ -93,7 +93,7 @@ async fn a_change_reaches_all_and_a_bad_one_is_taken_back_and_no_request_fails()
     };
     deploy("hello-http", &spec("one")).await.ok();
     let said = node.run(&["rollout", "status", "hello"]).await.ok();
-    assert_eq!(said, "hello: nothing is rolled out; generation 1 is the first that runs\n");
+    assert_eq!(said, "hello: nothing is rolled out: generation 1 runs, and there is nothing to go back to\n");
 
     let (load, fewest) = (Load::begin(&mesh.nodes[1]), Fewest::begin(node));
     deploy("hello-http", &spec("two")).await.ok();
@@ -118,10 +118,19 @@ async fn a_change_reaches_all_and_a_bad_one_is_taken_back_and_no_request_fails()
     let described: Describe = mesh.nodes[2].get("/v1/workloads/hello").await;
     assert_eq!(described.rollout.unwrap().state, RolloutState::RolledBack);
 
+    // More of what runs is no new try, and says nothing of what did not come up.
+    let said = node.run(&["scale", "hello", "13", "--wait"]).await.ok();
+    assert!(said.contains("to 13, generation 4"), "{said}");
+    assert!(node.run(&["get"]).await.ok().contains("4, rolled back to 2"));
+    // Handed in once more, it is tried once more.
+    let said = deploy("trap-on-call", &spec("three")).await;
+    assert!(said.out.contains("Deployed hello, generation 5"), "{}", said.out);
+    assert!(said.failed().contains("generation 5 of hello did not come up"));
+
     // People take it back for good, and then what they had before.
     let load = Load::begin(&mesh.nodes[1]);
     let said = node.run(&["rollout", "undo", "hello"]).await.ok();
-    assert_eq!(said, "hello goes back to what generation 2 was, as generation 4\n");
+    assert_eq!(said, "hello goes back to what generation 2 was, as generation 6\n");
     node.run(&["rollout", "status", "hello", "--wait", "--timeout", "90s"]).await.ok();
     assert_eq!(load.end().await, BTreeSet::from(["two".to_owned()]));
 }

@@ -156,7 +156,7 @@ async fn a_release_that_nobody_would_run_is_named_before_it_is_deployed() {
         let args = ["plan", "-f", file.to_str().unwrap(), "--release", path.to_str().unwrap()];
         let said = node.run(&args).await;
         assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
-        assert!(said.out.contains("The release would be refused") && said.out.contains(word), "{}", said.out);
+        assert!(said.out.contains("It would be refused") && said.out.contains(word), "{}", said.out);
     }
 }
 

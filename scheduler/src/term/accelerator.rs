@@ -1,7 +1,7 @@
 //! Accelerators, of which most nodes have none.
 
 use super::Term;
-use crate::candidate::{Candidate, Choice};
+use crate::candidate::{Choice, Seat};
 use crate::verdict::Verdict;
 
 /// What a thousandth of an accelerator counts that lies idle because of this replica.
@@ -10,26 +10,24 @@ const IDLE: i64 = -500;
 pub(super) const TERM: Term = Term {
     name: "accelerator",
     about: "it must have as much free as is needed; -500 for each thousandth that a replica without need of it leaves idle",
-    judge,
-    weigh,
+    fits: Some(|choice, seat| need(choice) <= free(seat)),
+    verdict: |choice, seat| Verdict::Accelerator(need(choice), free(seat)),
+    weigh: |choice, seat| if need(choice) == 0 { IDLE * i64::from(free(seat)) } else { 0 },
 };
 
-fn judge(choice: &Choice, candidate: &Candidate) -> Verdict {
-    let (need, free) = (choice.need.resources.accelerator_milli, candidate.free.accelerator_milli);
-    if need > free { Verdict::Accelerator(need, free) } else { Verdict::Fits }
+fn need(choice: &Choice) -> u32 {
+    choice.need.resources.accelerator_milli
 }
 
-fn weigh(choice: &Choice, candidate: &Candidate) -> i64 {
-    match choice.need.resources.accelerator_milli {
-        0 => IDLE.saturating_mul(i64::from(candidate.free.accelerator_milli)),
-        _ => 0,
-    }
+fn free(seat: &Seat) -> u32 {
+    seat.candidate.free.accelerator_milli
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::sample::*;
     use super::*;
+    use crate::candidate::Candidate;
     use orbweave_model::Resources;
 
     #[test]

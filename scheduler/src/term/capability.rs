@@ -1,22 +1,26 @@
 //! Interfaces that a component asks of its host, and that a node does not grant.
 
-use super::{Term, nothing};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, rule};
+use crate::candidate::{Choice, Seat};
 use crate::verdict::Verdict;
 
-pub(super) const TERM: Term = Term {
-    name: "capability",
-    about: "it must grant the interfaces that the component imports",
-    judge,
-    weigh: nothing,
-};
+pub(super) const TERM: Term = rule(
+    "capability",
+    "it must grant the interfaces that the component imports",
+    |choice, seat| denied(choice, seat).is_none(),
+    |choice, seat| {
+        denied(choice, seat).map_or(Verdict::Fits, |import| Verdict::Capability(import.to_owned()))
+    },
+);
 
-fn judge(choice: &Choice, candidate: &Candidate) -> Verdict {
-    let denied = |import: &&String| candidate.denies.iter().any(|denied| covers(denied, import));
-    match choice.need.imports.iter().find(denied) {
-        Some(import) if !candidate.denies.is_empty() => Verdict::Capability(import.clone()),
-        _ => Verdict::Fits,
+/// The first interface that the component imports and the node denies.
+fn denied<'c>(choice: &'c Choice, seat: &Seat) -> Option<&'c str> {
+    let denies = seat.candidate.denies;
+    if denies.is_empty() {
+        return None;
     }
+    let imports = choice.need.imports.iter().map(String::as_str);
+    imports.into_iter().find(|import| denies.iter().any(|denied| covers(denied, import)))
 }
 
 /// Whether what is denied is this interface, or its package, in any version:
@@ -30,6 +34,7 @@ fn covers(denied: &str, import: &str) -> bool {
 mod tests {
     use super::super::sample::*;
     use super::*;
+    use crate::candidate::Candidate;
 
     #[test]
     fn a_denied_package_denies_its_interfaces_in_every_version_and_no_other() {

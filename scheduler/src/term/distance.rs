@@ -1,18 +1,12 @@
 //! Near the placer, where nothing else was asked to be near.
 
-use super::{Term, fits};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, wish};
 
-pub(super) const TERM: Term = Term {
-    name: "distance",
-    about: "-1 for each millisecond of round trip from the placer, at most -900; -500 where none was measured",
-    judge: fits,
-    weigh,
-};
-
-fn weigh(_: &Choice, candidate: &Candidate) -> i64 {
-    -i64::from(candidate.rtt_us.unwrap_or(500_000) / 1_000).min(900)
-}
+pub(super) const TERM: Term = wish(
+    "distance",
+    "-1 for each millisecond of round trip from the placer, at most -900; -500 where none was measured",
+    |_, seat| -i64::from(seat.candidate.rtt_us.unwrap_or(500_000) / 1_000).min(900),
+);
 
 #[cfg(test)]
 mod tests {

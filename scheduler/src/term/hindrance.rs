@@ -1,25 +1,21 @@
 //! What the placer knows of a node beyond its figures: it refused or failed a moment
 //! ago, leaves, or is out of reach.
 
-use super::{Term, nothing};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, rule};
 use crate::verdict::Verdict;
 
-pub(super) const TERM: Term = Term {
-    name: "hindrance",
-    about: "it must be in reach, stay, and not have refused or failed the workload a moment ago",
-    judge,
-    weigh: nothing,
-};
-
-fn judge(_: &Choice, candidate: &Candidate) -> Verdict {
-    candidate.hindrance.clone().unwrap_or(Verdict::Fits)
-}
+pub(super) const TERM: Term = rule(
+    "hindrance",
+    "it must be in reach, stay, and not have refused or failed the workload a moment ago",
+    |_, seat| seat.candidate.hindrance.is_none(),
+    |_, seat| seat.candidate.hindrance.clone().unwrap_or(Verdict::Fits),
+);
 
 #[cfg(test)]
 mod tests {
     use super::super::sample::*;
     use super::*;
+    use crate::candidate::Candidate;
 
     #[test]
     fn a_lasting_reason_is_named_before_a_passing_one() {

@@ -1,14 +1,14 @@
 //! Conditions over labels, which all must hold.
 
-use super::{Term, nothing};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, rule};
+use crate::candidate::{Choice, Seat};
 use crate::verdict::Verdict;
 
 pub(super) const TERM: Term =
-    Term { name: "label", about: "its labels must satisfy what is required", judge, weigh: nothing };
+    rule("label", "its labels must satisfy what is required", |_, seat| seat.matches, verdict);
 
-fn judge(choice: &Choice, candidate: &Candidate) -> Verdict {
-    choice.need.requires.first_unmet(candidate.labels).map_or(Verdict::Fits, Verdict::Label)
+fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
+    choice.need.requires.first_unmet(seat.candidate.labels).map_or(Verdict::Fits, Verdict::Label)
 }
 
 #[cfg(test)]

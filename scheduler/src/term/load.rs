@@ -1,11 +1,8 @@
 //! Fewer slots of any workload are better.
 
-use super::{Term, fits};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, wish};
 
 pub(super) const TERM: Term =
-    Term { name: "load", about: "-1,000 for each slot of any workload that it holds", judge: fits, weigh };
-
-fn weigh(_: &Choice, candidate: &Candidate) -> i64 {
-    -1_000 * i64::from(candidate.load)
-}
+    wish("load", "-1,000 for each slot of any workload that it holds", |_, seat| {
+        -1_000 * i64::from(seat.candidate.load)
+    });

@@ -15,7 +15,7 @@ mod ready;
 mod resource;
 mod spread;
 
-use crate::candidate::{Candidate, Choice};
+use crate::candidate::{Choice, Seat};
 use crate::verdict::Verdict;
 use serde::Serialize;
 
@@ -25,10 +25,13 @@ pub struct Term {
     pub name: &'static str,
     /// What it counts, for people.
     pub about: &'static str,
-    /// Whether the place is out of the question.
-    pub(crate) judge: fn(&Choice, &Candidate) -> Verdict,
+    /// Whether the place is not out of the question; none where it never is. Asked of
+    /// every node, so without the words of a verdict.
+    pub(crate) fits: Option<fn(&Choice, &Seat) -> bool>,
+    /// Why it is.
+    pub(crate) verdict: fn(&Choice, &Seat) -> Verdict,
     /// Its share of the score.
-    pub(crate) weigh: fn(&Choice, &Candidate) -> i64,
+    pub(crate) weigh: fn(&Choice, &Seat) -> i64,
 }
 
 /// A term's share of one score.
@@ -57,14 +60,19 @@ pub const ALL: &[Term] = &[
     distance::TERM,
 ];
 
-/// For terms that refuse nothing.
-fn fits(_: &Choice, _: &Candidate) -> Verdict {
-    Verdict::Fits
+/// A term that refuses places, and counts nothing.
+const fn rule(
+    name: &'static str,
+    about: &'static str,
+    fits: fn(&Choice, &Seat) -> bool,
+    verdict: fn(&Choice, &Seat) -> Verdict,
+) -> Term {
+    Term { name, about, fits: Some(fits), verdict, weigh: |_, _| 0 }
 }
 
-/// For terms that count nothing.
-fn nothing(_: &Choice, _: &Candidate) -> i64 {
-    0
+/// A term that counts, and refuses nothing.
+const fn wish(name: &'static str, about: &'static str, weigh: fn(&Choice, &Seat) -> i64) -> Term {
+    Term { name, about, fits: None, verdict: |_, _| Verdict::Fits, weigh }
 }
 
 #[cfg(test)]

@@ -1,20 +1,16 @@
 //! Conditions that a place should meet.
 
-use super::{Term, fits};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, wish};
+use crate::candidate::{Choice, Seat};
 
 /// For each unit of weight: the heaviest preference weighs as much as one replica less.
 const UNIT: i64 = 10_000;
 
-pub(super) const TERM: Term = Term {
-    name: "preference",
-    about: "+10,000 for each unit of weight of a preference that it meets",
-    judge: fits,
-    weigh,
-};
+pub(super) const TERM: Term =
+    wish("preference", "+10,000 for each unit of weight of a preference that it meets", weigh);
 
-fn weigh(choice: &Choice, candidate: &Candidate) -> i64 {
-    let met = choice.need.policy.prefers.iter().filter(|p| p.wants.matches(candidate.labels));
+fn weigh(choice: &Choice, seat: &Seat) -> i64 {
+    let met = choice.need.policy.prefers.iter().filter(|p| p.wants.matches(seat.candidate.labels));
     met.map(|preference| UNIT * i64::from(preference.weight)).sum()
 }
 

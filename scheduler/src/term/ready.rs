@@ -1,15 +1,8 @@
 //! A place that need not fetch and compile starts at once.
 
-use super::{Term, fits};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, wish};
 
-pub(super) const TERM: Term = Term {
-    name: "ready",
-    about: "+950 if it stands by: the component is there, compiled",
-    judge: fits,
-    weigh,
-};
-
-fn weigh(_: &Choice, candidate: &Candidate) -> i64 {
-    if candidate.ready { 950 } else { 0 }
-}
+pub(super) const TERM: Term =
+    wish("ready", "+950 if it stands by: the component is there, compiled", |_, seat| {
+        if seat.candidate.ready { 950 } else { 0 }
+    });

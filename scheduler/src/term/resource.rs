@@ -1,26 +1,29 @@
 //! Processor time, memory and instances.
 
-use super::{Term, nothing};
-use crate::candidate::{Candidate, Choice};
+use super::{Term, rule};
+use crate::candidate::{Choice, Seat};
 use crate::verdict::Verdict;
 
-pub(super) const TERM: Term = Term {
-    name: "resource",
-    about: "it must have the processor time, the memory and an instance free",
-    judge,
-    weigh: nothing,
-};
+pub(super) const TERM: Term = rule(
+    "resource",
+    "it must have the processor time, the memory and an instance free",
+    |choice, seat| {
+        let (want, free) = (&choice.need.resources, &seat.candidate.free);
+        want.cpu_milli <= free.cpu_milli
+            && want.memory_bytes <= free.memory_bytes
+            && want.instances <= free.instances
+    },
+    verdict,
+);
 
-fn judge(choice: &Choice, candidate: &Candidate) -> Verdict {
-    let (want, free) = (&choice.need.resources, &candidate.free);
+fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
+    let (want, free) = (&choice.need.resources, &seat.candidate.free);
     if want.cpu_milli > free.cpu_milli {
         Verdict::Cpu(want.cpu_milli, free.cpu_milli)
     } else if want.memory_bytes > free.memory_bytes {
         Verdict::Memory(want.memory_bytes, free.memory_bytes)
-    } else if want.instances > free.instances {
-        Verdict::Instances
     } else {
-        Verdict::Fits
+        Verdict::Instances
     }
 }
 

@@ -34,14 +34,15 @@ impl Sample {
     /// The verdicts on these candidates.
     pub fn judge(&self, candidates: &[Candidate]) -> Vec<Verdict> {
         let choice = Choice::new(self.need(), candidates);
-        candidates.iter().map(|c| choice.judge(c)).collect()
+        (0..candidates.len()).map(|at| choice.judge(at)).collect()
     }
 
     /// What one term counts for each candidate.
     pub fn shares(&self, term: &str, candidates: &[Candidate]) -> Vec<i64> {
         let choice = Choice::new(self.need(), candidates);
-        let of = |c| choice.shares(c).iter().find(|share| share.name == term).map_or(0, |share| share.value);
-        candidates.iter().map(of).collect()
+        let of =
+            |at| choice.shares(at).iter().find(|share| share.name == term).map_or(0, |share| share.value);
+        (0..candidates.len()).map(of).collect()
     }
 }
 

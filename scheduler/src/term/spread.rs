@@ -2,52 +2,68 @@
 //! values of labels where the policy says so.
 
 use super::Term;
-use crate::candidate::{Candidate, Choice};
-use crate::policy::OVER_NODES;
+use crate::candidate::{Candidate, Choice, Seat};
+use crate::policy::{OVER_NODES, Spread};
 use crate::verdict::Verdict;
-use std::borrow::Cow;
 
 /// For each replica that the node holds.
 const ON_NODE: i64 = -1_000_000;
 /// For each replica that the node's value of the first label has; a fifth of it for the next.
 const IN_DOMAIN: i64 = -1_000_000_000;
+/// More replicas than that at one value count no more.
+const COUNTED_MAX: u32 = 1_000;
 
 pub(super) const TERM: Term = Term {
     name: "spread",
     about: "-1,000,000 for each replica that it holds; a thousand times that for each replica of its value of the first label to spread over, a fifth of that for the next, and so on",
-    judge,
+    fits: Some(|choice, seat| broken(choice, seat).is_none()),
+    verdict,
     weigh,
 };
 
-fn judge(choice: &Choice, candidate: &Candidate) -> Verdict {
-    for (spread, domains) in choice.need.policy.spread.iter().zip(&choice.domains) {
-        if spread.at_most.is_none() && spread.max_skew.is_none() {
-            continue;
-        }
-        let over = &spread.over;
-        let Some(value) = candidate.domain(over) else { return Verdict::NoDomain(over.clone()) };
-        let here = domains.at(&value);
-        if let Some(most) = spread.at_most.filter(|most| here >= *most) {
-            return Verdict::Crowded(over.clone(), name(over, value, candidate), most);
-        }
-        if let Some(skew) = spread.max_skew.filter(|skew| here.saturating_sub(domains.fewest()) >= *skew) {
-            return Verdict::Skewed(over.clone(), name(over, value, candidate), skew);
-        }
+/// The first rule that one more replica would break.
+fn broken<'c>(choice: &'c Choice, seat: &Seat) -> Option<&'c Spread> {
+    let rules = choice.need.policy.spread.iter().zip(seat.replicas).zip(&choice.fewest);
+    rules
+        .into_iter()
+        .find(|((spread, here), fewest)| breaks(spread, **here, **fewest))
+        .map(|((spread, _), _)| spread)
+}
+
+fn breaks(spread: &Spread, here: Option<u32>, fewest: u32) -> bool {
+    let Some(here) = here else { return spread.at_most.is_some() || spread.max_skew.is_some() };
+    is_crowded(spread, here) || spread.max_skew.is_some_and(|skew| here.saturating_sub(fewest) >= skew)
+}
+
+fn is_crowded(spread: &Spread, here: u32) -> bool {
+    spread.at_most.is_some_and(|most| here >= most)
+}
+
+fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
+    let Some(spread) = broken(choice, seat) else { return Verdict::Fits };
+    let over = spread.over.clone();
+    let Some(value) = value(&over, seat.candidate) else { return Verdict::NoDomain(over) };
+    let at = choice.need.policy.spread.iter().position(|other| other == spread);
+    let here = at.and_then(|at| seat.replicas[at]).unwrap_or(0);
+    match (spread.at_most, spread.max_skew) {
+        (Some(most), _) if is_crowded(spread, here) => Verdict::Crowded(over, value, most),
+        (_, skew) => Verdict::Skewed(over, value, skew.unwrap_or(0)),
     }
-    Verdict::Fits
 }
 
-fn name(over: &str, value: Cow<'_, str>, candidate: &Candidate) -> String {
-    if over == OVER_NODES { candidate.node.short() } else { value.into_owned() }
+fn value(over: &str, candidate: &Candidate) -> Option<String> {
+    match over {
+        OVER_NODES => Some(candidate.node.short()),
+        _ => candidate.labels.get(over).map(str::to_owned),
+    }
 }
 
-fn weigh(choice: &Choice, candidate: &Candidate) -> i64 {
+fn weigh(_: &Choice, seat: &Seat) -> i64 {
     let mut weight = IN_DOMAIN;
-    let mut sum = ON_NODE * i64::from(candidate.held);
-    for (spread, domains) in choice.need.policy.spread.iter().zip(&choice.domains) {
+    let mut sum = ON_NODE * i64::from(seat.candidate.held);
+    for here in seat.replicas {
         // One without the label is as good as a full one.
-        let here = candidate.domain(&spread.over).map_or(1_000, |value| domains.at(&value).min(1_000));
-        sum = sum.saturating_add(weight * i64::from(here));
+        sum += weight * i64::from(here.map_or(COUNTED_MAX, |here| here.min(COUNTED_MAX)));
         weight /= 5;
     }
     sum

@@ -8,6 +8,7 @@ use crate::cluster::Cluster;
 use crate::host::Host;
 use orbweave_core::WorkloadSpec;
 use orbweave_core::cordon::Service;
+use orbweave_core::report::SlotReport;
 use orbweave_model::{NodeId, Resources, WorkloadName};
 use orbweave_scheduler::policy::OVER_NODES;
 use orbweave_scheduler::rivals::{Holding, Phase};
@@ -61,6 +62,7 @@ fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
         }
         runs_as_held(cluster, zone, &name, &holders)?;
         let Some(spec) = spec else { continue };
+        all_on_one_revision(cluster, first, &name, &spec)?;
         let view = View { cluster, host: first, known: Known::Heard, authority: &authority };
         let misplaced = |slot: &u32| match holders.get(slot) {
             None => true,
@@ -73,8 +75,9 @@ fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
             let component = release.ok().map(|release| release.statement().blake3);
             let somewhere = |hash| cluster.up_in(zone).any(|(_, host)| host.blobs.contains(&hash));
             if component.is_some_and(somewhere)
-                && let Some((_, host)) =
-                    cluster.up_in(zone).find(|(_, host)| would_admit(&view, host, &name, &spec, &holders))
+                && let Some((_, host)) = cluster
+                    .up_in(zone)
+                    .find(|(_, host)| would_admit(&view, host, &name, &spec, slot, &holders))
             {
                 return Err(format!(
                     "{name}/{slot} has no place of its own, and {} would admit it",
@@ -84,6 +87,29 @@ fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A rollout that nobody says failed has reached every slot that is held.
+fn all_on_one_revision(
+    cluster: &Cluster,
+    host: usize,
+    name: &WorkloadName,
+    spec: &WorkloadSpec,
+) -> Result<(), String> {
+    let Some(node) = cluster.hosts[host].up() else { return Ok(()) };
+    let failed = node.progress(name).is_some_and(|progress| progress.failed.is_some());
+    let accepted = node.workloads().into_iter().any(|w| w.name == *name && w.release.is_ok());
+    if spec.deleted || failed || !accepted || cluster.hosts[host].node.is_none() {
+        return Ok(());
+    }
+    let other = |slot: &SlotReport| slot.generation.is_some_and(|generation| generation != spec.generation);
+    match node.slots(name).into_iter().find(other) {
+        Some(slot) => {
+            let (slot, is) = (slot.slot, slot.generation);
+            Err(format!("{name}/{slot} runs generation {is:?}, and {} is wanted", spec.generation))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The holder of each slot, if all views name the same one, which runs.
@@ -142,6 +168,7 @@ fn would_admit(
     host: &Host,
     name: &WorkloadName,
     spec: &WorkloadSpec,
+    slot: u32,
     holders: &BTreeMap<u32, NodeId>,
 ) -> bool {
     let cluster = view.cluster;
@@ -158,7 +185,7 @@ fn would_admit(
     !host.is_scheduled()
         && cluster.service_at(view.host, view.known, host.id, view.authority) == Service::Open
         && view.conflict(name.as_str(), host.id, spec).is_none()
-        && may_join(cluster, host, spec, holders)
+        && may_join(cluster, host, spec, slot, holders)
         && !host.options.broken
         && !lies
         && spec.requires.matches(&host.options.labels)
@@ -166,7 +193,13 @@ fn would_admit(
 }
 
 /// Whether one more replica on a host keeps to how they shall be spread.
-fn may_join(cluster: &Cluster, host: &Host, spec: &WorkloadSpec, holders: &BTreeMap<u32, NodeId>) -> bool {
+fn may_join(
+    cluster: &Cluster,
+    host: &Host,
+    spec: &WorkloadSpec,
+    slot: u32,
+    holders: &BTreeMap<u32, NodeId>,
+) -> bool {
     let domain = |over: &str, host: &Host| match over {
         OVER_NODES => Some(host.id.to_string()),
         _ => host.options.labels.get(over).map(str::to_owned),
@@ -180,7 +213,8 @@ fn may_join(cluster: &Cluster, host: &Host, spec: &WorkloadSpec, holders: &BTree
         for (_, other) in cluster.up().filter(|(_, other)| spec.requires.matches(&other.options.labels)) {
             replicas.extend(domain(&spread.over, other).map(|value| (value, 0)));
         }
-        for holder in holders.values().filter_map(|id| cluster.host_of(id)) {
+        let others = holders.iter().filter(|(other, _)| **other != slot);
+        for holder in others.filter_map(|(_, id)| cluster.host_of(id)) {
             if let Some(value) = domain(&spread.over, &cluster.hosts[holder]) {
                 *replicas.entry(value).or_default() += 1;
             }

@@ -1,28 +1,25 @@
 //! A new revision goes to a few slots at a time, and never again to any once it failed.
 //!
-//! Judged at each start of what is new: by what the host knew, so many other slots at most
-//! may be vacant, or before this one in their order and not settled; and no claim says that
-//! this revision failed. A slot in which it has run or settled once has had its turn.
+//! Judged at each start, by what the host knew. Of what is new: so many other slots at most
+//! may be vacant, or before this one in their order and not settled, unless as many have
+//! settled; and no claim says that this revision failed. Of what was before: it starts in no
+//! slot in which the new one has settled, while that did not fail.
 
 use super::knowledge::Known;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
-use orbweave_core::claim::Claim;
+use orbweave_core::claim::{Claim, ClaimRange};
 use orbweave_core::io::Start;
-use orbweave_core::rollout::mark;
-use orbweave_core::{EventKind, Output, WorkloadSpec};
-use orbweave_model::{InstanceId, NodeId};
+use orbweave_core::rollout::mark_of;
+use orbweave_core::{Output, WorkloadSpec};
+use orbweave_model::NodeId;
 use orbweave_scheduler::rivals::Phase;
-use std::collections::{BTreeMap, BTreeSet};
+use orbweave_trust::{Release, RollbackGuard};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Rollouts {
     waiting: Vec<Start>,
-    /// What is new and was started: by host and instance, the mark of its revision.
-    started: BTreeMap<(usize, InstanceId), u64>,
-    /// Where a revision came up: host, workload, slot, mark.
-    ran: BTreeSet<(usize, String, u32, u64)>,
 }
 
 impl Checker for Rollouts {
@@ -35,22 +32,9 @@ impl Checker for Rollouts {
             Observed::Output(Output::Start(start)) if !cluster.is_controlled(host) => {
                 self.waiting.push(Start::clone(start));
             }
-            Observed::Output(Output::Notify(event)) if event.kind == EventKind::Started => {
-                if let (Some(instance), Some(name), Some(slot)) =
-                    (event.instance, &event.workload, event.slot)
-                    && let Some(mark) = self.started.remove(&(host, instance))
-                {
-                    self.ran.insert((host, name.as_str().to_owned(), slot, mark));
-                }
-            }
-            Observed::Killed => {
-                self.ran.retain(|(i, ..)| *i != host);
-                self.started.retain(|(i, _), _| *i != host);
-            }
             Observed::Settled if !self.waiting.is_empty() => {
                 for start in std::mem::take(&mut self.waiting) {
-                    self.note(cluster, host, &start);
-                    let judge = |known| self.judge(cluster, host, &start, known);
+                    let judge = |known| judge(cluster, host, &start, known);
                     if let (Err(why), Err(_)) = (judge(Known::Heard), judge(Known::Durable)) {
                         let (name, slot) = (&start.workload, start.slot);
                         return Err(format!("{name}/{slot} was started, and its revision {why}"));
@@ -63,60 +47,75 @@ impl Checker for Rollouts {
     }
 }
 
-impl Rollouts {
-    fn note(&mut self, cluster: &Cluster, host: usize, start: &Start) {
-        for known in [Known::Heard, Known::Durable] {
-            if let Some(authority) = cluster.authority_at(host, known)
-                && let Some(spec) = cluster.desired_at(host, known, start.workload.as_str(), &authority)
-                && is_new(&spec, start)
-            {
-                self.started.insert((host, start.instance), mark(&spec.run_key()));
-            }
-        }
+fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<(), String> {
+    let (name, slot) = (start.workload.as_str(), start.slot);
+    let Some(authority) = cluster.authority_at(host, known) else { return Ok(()) };
+    let Some(spec) = cluster.desired_at(host, known, name, &authority) else { return Ok(()) };
+    let Some(rollout) = &spec.rollout else { return Ok(()) };
+    let Some(is_new) = is_new(&spec, start) else { return Ok(()) };
+    let (mark, now) = (mark_of(&spec), cluster.corrected(host));
+    let good = |release: &[u8]| {
+        let guard = RollbackGuard::new();
+        Release::verify_for_resume(release, &authority, &guard, now, &*cluster.check).is_ok()
+    };
+    // Without something good to go back to, or to go to, there is no choice.
+    if !rollout.previous.as_ref().is_some_and(|previous| good(&previous.release)) || !good(&spec.release) {
+        return Ok(());
     }
-
-    fn judge(&self, cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<(), String> {
-        let (name, slot) = (start.workload.as_str(), start.slot);
-        let Some(authority) = cluster.authority_at(host, known) else { return Ok(()) };
-        let Some(spec) = cluster.desired_at(host, known, name, &authority) else { return Ok(()) };
-        let Some(rollout) = spec.rollout.as_ref().filter(|_| is_new(&spec, start)) else { return Ok(()) };
-        let mark = mark(&spec.run_key());
-        let all = claims(cluster, host, known, name);
-        let says = |has: &dyn Fn(&Claim) -> bool| all.iter().any(|(_, claim)| has(claim));
-        if says(&|claim| claim.ranges.iter().any(|range| range.failed == Some(mark))) {
-            return Err("was taken back".into());
-        }
-        let settled_at = |slot: u32| says(&|claim| claim.at(slot).is_some_and(|r| r.settled == Some(mark)));
-        if settled_at(slot) || self.ran.contains(&(host, name.to_owned(), slot, mark)) {
-            return Ok(());
-        }
-        let node = cluster.hosts[host].node.as_ref();
-        let counts = |holder: &NodeId| node.is_some_and(|node| node.counts(*holder));
-        let live: Vec<&Claim> = all.iter().filter(|(h, _)| counts(h)).map(|(_, claim)| claim).collect();
-        let is_open = |other: &u32| {
-            let mut held = live.iter().filter_map(|claim| claim.at(*other)).peekable();
-            let vacant = held.peek().is_none();
-            let settled = held.any(|r| r.phase == Phase::Running && r.settled == Some(mark));
-            *other != slot && (vacant || (*other < slot && !settled))
+    let all = claims(cluster, host, known, name);
+    let node = cluster.hosts[host].node.as_ref();
+    let live: Vec<&Claim> = all
+        .iter()
+        .filter(|(holder, _)| node.is_some_and(|node| node.counts(*holder)))
+        .map(|(_, claim)| claim)
+        .collect();
+    let runs = |range: &ClaimRange| range.phase == Phase::Running;
+    let failed = live.iter().any(|claim| claim.ranges.iter().any(|range| range.failed == Some(mark)));
+    let settled =
+        |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled == Some(mark));
+    let unsettled =
+        |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled != Some(mark));
+    let had_settled = all.iter().filter_map(|(_, c)| c.at(slot)).any(|r| r.settled == Some(mark));
+    if !is_new {
+        return if had_settled && !unsettled(slot) && !failed {
+            Err("is the one before, though the new one had settled there".into())
+        } else {
+            Ok(())
         };
-        let open = (0..spec.replicas).filter(is_open).count();
-        if open < rollout.max_unavailable as usize {
-            return Ok(());
-        }
-        Err(format!(
-            "begins before its turn: {open} slots are vacant or not settled, of {}",
-            rollout.max_unavailable
-        ))
     }
+    if failed {
+        return Err("was taken back".into());
+    }
+    let most = rollout.max_unavailable as usize;
+    if had_settled || (0..spec.replicas).filter(|slot| settled(*slot)).count() >= most {
+        return Ok(());
+    }
+    let others = || (0..spec.replicas).filter(|other| *other != slot);
+    let vacant = |slot: &u32| live.iter().all(|claim| claim.at(*slot).is_none());
+    let vacancies = others().filter(vacant).count().min(most - 1);
+    let open = others().filter(|other| *other < slot && !vacant(other) && !settled(*other)).count();
+    if vacancies + open < most {
+        return Ok(());
+    }
+    Err(format!("begins before its turn: {vacancies} slots are vacant, {open} not settled, of {most}"))
 }
 
-/// Whether what starts is the new revision, and not the one before.
-fn is_new(spec: &WorkloadSpec, start: &Start) -> bool {
-    let Some(previous) = spec.rollout.as_ref().and_then(|rollout| rollout.previous.as_ref()) else {
-        return false;
+/// Whether what starts is the new revision, or the one before; none where both are one, or
+/// it is neither.
+fn is_new(spec: &WorkloadSpec, start: &Start) -> Option<bool> {
+    let previous = spec.rollout.as_ref()?.previous.as_ref()?;
+    let is = |release: &[u8], env: &std::collections::BTreeMap<String, String>| {
+        let env: Vec<(String, String)> = env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        start.release.bytes() == release && start.env == env
     };
-    let env: Vec<(String, String)> = spec.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    previous.run_key() != spec.run_key() && start.release.bytes() == spec.release && start.env == env
+    if previous.run_key() == spec.run_key() {
+        return None;
+    }
+    match (is(&spec.release, &spec.env), is(&previous.release, &previous.env)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
 }
 
 /// All claims on a workload that a host knows, its own too.

@@ -245,6 +245,7 @@ impl Stage {
             settle_ms: line.settle_ms,
             paused: false,
             previous: self.ledger.good.get(&deploy.workload).cloned(),
+            attempt: None,
         });
         let revision = spec.revision();
         let handed_in = self.hand_in(&deploy.workload, spec, &deploy.node);

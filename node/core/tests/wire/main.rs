@@ -288,8 +288,13 @@ fn the_workload_is_as_it_always_was() {
     let need = Resources { accelerator_milli: 500, ..HAVE };
     let placed = WorkloadSpec { policy: Some(policy), need, ..spec.clone() };
     let previous = Revision { health: None, ..spec.revision() };
-    let rollout =
-        Rollout { max_unavailable: 2, settle_ms: 5_000, paused: true, previous: Some(previous.clone()) };
+    let rollout = Rollout {
+        max_unavailable: 2,
+        settle_ms: 5_000,
+        paused: true,
+        previous: Some(previous.clone()),
+        attempt: Some(1),
+    };
     let rolled = WorkloadSpec {
         rollout: Some(rollout),
         health: Some("/health".into()),
