@@ -114,21 +114,28 @@ impl<'a> Choice<'a> {
             // A value counts if anything may run there, or does.
             let counts = |c: &Candidate, matches: bool| matches || c.held > 0;
             let here = replicas.iter_mut().skip(k).step_by(spread.len());
+            let all = candidates.iter().zip(&matches);
             fewest.push(if over == OVER_NODES {
-                here.zip(candidates).for_each(|(here, c)| *here = Some(c.held));
-                let all = candidates.iter().zip(&matches).filter(|(c, matches)| counts(c, **matches));
-                all.map(|(c, _)| c.held).min().unwrap_or(0)
+                here.zip(candidates).for_each(|(here, candidate)| *here = Some(candidate.held));
+                all.filter(|(c, matches)| counts(c, **matches)).map(|(c, _)| c.held).min().unwrap_or(0)
             } else {
-                let mut values = BTreeMap::<&str, u32>::new();
-                for (candidate, matches) in candidates.iter().zip(&matches) {
-                    if let Some(value) = candidate.labels.get(over).filter(|_| counts(candidate, *matches)) {
-                        let at = values.entry(value).or_default();
-                        *at = at.saturating_add(candidate.held);
+                // Each value has a number, so that labels are looked up once.
+                let (mut numbers, mut values) = (BTreeMap::<&str, usize>::new(), Vec::<u32>::new());
+                let mut number = |candidate: &'a Candidate<'a>, matches: bool| {
+                    let value = candidate.labels.get(over).filter(|_| counts(candidate, matches))?;
+                    let number = *numbers.entry(value).or_insert(values.len());
+                    match values.get_mut(number) {
+                        Some(at) => *at = at.saturating_add(candidate.held),
+                        None => values.push(candidate.held),
                     }
+                    Some(number)
+                };
+                let numbered: Vec<Option<usize>> = all.map(|(c, matches)| number(c, *matches)).collect();
+                for ((here, number), candidate) in here.zip(numbered).zip(candidates) {
+                    let elsewhere = || candidate.labels.get(over).map(|_| 0);
+                    *here = number.map(|number| values[number]).or_else(elsewhere);
                 }
-                let at = |c: &Candidate| Some(values.get(c.labels.get(over)?).copied().unwrap_or(0));
-                here.zip(candidates).for_each(|(here, candidate)| *here = at(candidate));
-                values.values().min().copied().unwrap_or(0)
+                values.iter().min().copied().unwrap_or(0)
             });
         }
         Self { need, candidates, matches, replicas, fewest }

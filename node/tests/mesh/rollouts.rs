@@ -162,8 +162,12 @@ async fn a_rollout_that_is_paused_goes_no_further_until_it_is_resumed() {
     })
     .await;
     assert_eq!(node.run(&["rollout", "pause", "greeter"]).await.ok(), "Paused the rollout of greeter\n");
-    let paused = rollout().await;
-    assert_eq!((paused.state, paused.updated, paused.settled), (RolloutState::Paused, 1, 0));
+    crate::support::until("what runs under the new generation", secs(30), async || {
+        let paused = rollout().await;
+        let seen = (paused.state, paused.updated, paused.settled);
+        (seen == (RolloutState::Paused, 1, 0)).then_some(())
+    })
+    .await;
     let said = node.run(&["rollout", "pause", "greeter"]).await.ok();
     assert_eq!(said, "The rollout of greeter is paused already\n");
     assert_eq!(

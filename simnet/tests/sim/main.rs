@@ -6,6 +6,7 @@ mod convergence;
 mod crash;
 mod hostile;
 mod placement;
+mod rollouts;
 mod trust;
 mod versions;
 
