@@ -1,9 +1,9 @@
 //! Where a slot could go: each candidate is judged, then scored by small terms
 //! of which each explains itself.
 
-use crate::policy::{OVER_NODES, Policy};
+use crate::policy::{OVER_NODES, Policy, Spread};
 use crate::rank::SlotKey;
-use crate::term::{self, Share};
+use crate::term::{self, Share, Term};
 use crate::verdict::Verdict;
 use orbweave_model::{Labels, NodeId, Resources, Selector};
 use rand::{Rng, RngExt};
@@ -80,118 +80,101 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// A candidate with what was counted for it once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seat<'c, 'a> {
-    pub candidate: &'c Candidate<'a>,
-    /// Whether its labels satisfy the conditions.
-    pub matches: bool,
-    /// For each label of the policy's `spread` the replicas at its value, where it has one.
-    pub replicas: &'c [Option<u32>],
-}
-
 /// One choice: a slot, and all nodes that could take it.
 #[derive(Debug)]
 pub struct Choice<'a> {
     pub(crate) need: Need<'a>,
     candidates: &'a [Candidate<'a>],
-    matches: Vec<bool>,
-    /// For each candidate in turn, for each label of the policy's `spread`.
-    replicas: Vec<Option<u32>>,
-    /// For each of these labels the replicas at the value that has fewest.
-    pub(crate) fewest: Vec<u32>,
+    /// For each label of the policy's `spread`.
+    pub(crate) domains: Vec<Domains<'a>>,
+}
+
+/// Where replicas are, by the values of one label, or by nodes.
+#[derive(Debug)]
+pub(crate) struct Domains<'a> {
+    over: &'a str,
+    /// Of each value that has any or, where that matters, may have.
+    replicas: BTreeMap<&'a str, u32>,
+    /// At the value that has fewest.
+    pub fewest: u32,
+}
+
+impl<'a> Domains<'a> {
+    fn of(spread: &'a Spread, need: &Need<'a>, candidates: &'a [Candidate<'a>]) -> Self {
+        // Where nothing may run, nothing holds the others back.
+        let counts =
+            |c: &&Candidate| c.held > 0 || spread.max_skew.is_some() && need.requires.matches(c.labels);
+        let counted = candidates.iter().filter(counts);
+        let mut replicas = BTreeMap::new();
+        if spread.over == OVER_NODES {
+            let fewest = counted.map(|candidate| candidate.held).min().unwrap_or(0);
+            return Self { over: &spread.over, replicas, fewest };
+        }
+        for candidate in counted {
+            if let Some(value) = candidate.labels.get(&spread.over) {
+                let at: &mut u32 = replicas.entry(value).or_default();
+                *at = at.saturating_add(candidate.held);
+            }
+        }
+        let fewest = replicas.values().min().copied().unwrap_or(0);
+        Self { over: &spread.over, replicas, fewest }
+    }
+
+    /// The replicas at a candidate's value. `None` where it does not have the label.
+    pub fn at(&self, candidate: &Candidate) -> Option<u32> {
+        if self.over == OVER_NODES {
+            return Some(candidate.held);
+        }
+        Some(self.replicas.get(candidate.labels.get(self.over)?).copied().unwrap_or(0))
+    }
 }
 
 impl<'a> Choice<'a> {
     /// Among these candidates. Where replicas are is taken from what they hold, so that
     /// nodes which cannot take the slot belong among them too.
     pub fn new(need: Need<'a>, candidates: &'a [Candidate<'a>]) -> Self {
-        let matches: Vec<bool> = candidates.iter().map(|c| need.requires.matches(c.labels)).collect();
-        let spread = &need.policy.spread;
-        let mut replicas = vec![None; candidates.len() * spread.len()];
-        let mut fewest = Vec::new();
-        for (k, over) in spread.iter().map(|spread| spread.over.as_str()).enumerate() {
-            // A value counts if anything may run there, or does.
-            let counts = |c: &Candidate, matches: bool| matches || c.held > 0;
-            let here = replicas.iter_mut().skip(k).step_by(spread.len());
-            let all = candidates.iter().zip(&matches);
-            fewest.push(if over == OVER_NODES {
-                here.zip(candidates).for_each(|(here, candidate)| *here = Some(candidate.held));
-                all.filter(|(c, matches)| counts(c, **matches)).map(|(c, _)| c.held).min().unwrap_or(0)
-            } else {
-                // Each value has a number, so that labels are looked up once.
-                let (mut numbers, mut values) = (BTreeMap::<&str, usize>::new(), Vec::<u32>::new());
-                let mut number = |candidate: &'a Candidate<'a>, matches: bool| {
-                    let value = candidate.labels.get(over).filter(|_| counts(candidate, matches))?;
-                    let number = *numbers.entry(value).or_insert(values.len());
-                    match values.get_mut(number) {
-                        Some(at) => *at = at.saturating_add(candidate.held),
-                        None => values.push(candidate.held),
-                    }
-                    Some(number)
-                };
-                let numbered: Vec<Option<usize>> = all.map(|(c, matches)| number(c, *matches)).collect();
-                for ((here, number), candidate) in here.zip(numbered).zip(candidates) {
-                    let elsewhere = || candidate.labels.get(over).map(|_| 0);
-                    *here = number.map(|number| values[number]).or_else(elsewhere);
-                }
-                values.iter().min().copied().unwrap_or(0)
-            });
-        }
-        Self { need, candidates, matches, replicas, fewest }
+        let domains = need.policy.spread.iter().map(|spread| Domains::of(spread, &need, candidates));
+        Self { need, candidates, domains: domains.collect() }
     }
 
-    fn seat(&self, at: usize) -> Seat<'_, 'a> {
-        let labels = self.fewest.len();
-        let replicas = &self.replicas[at * labels..(at + 1) * labels];
-        Seat { candidate: &self.candidates[at], matches: self.matches[at], replicas }
+    /// Whether a candidate can take the slot, and if not, the first reason.
+    pub fn judge(&self, candidate: &Candidate) -> Verdict {
+        let refuses = |term: &&Term| term.fits.is_some_and(|fits| !fits(self, candidate));
+        term::ALL.iter().find(refuses).map_or(Verdict::Fits, |term| (term.verdict)(self, candidate))
     }
 
-    /// Whether the candidate at this place in the list can take the slot, and if not, the
-    /// first reason.
-    ///
-    /// # Panics
-    ///
-    /// Where the list is shorter.
-    pub fn judge(&self, at: usize) -> Verdict {
-        let seat = self.seat(at);
-        let refuses = |term: &&term::Term| term.fits.is_some_and(|fits| !fits(self, &seat));
-        term::ALL.iter().find(refuses).map_or(Verdict::Fits, |term| (term.verdict)(self, &seat))
-    }
-
-    fn fits(&self, at: usize) -> bool {
-        let seat = self.seat(at);
-        term::ALL.iter().all(|term| term.fits.is_none_or(|fits| fits(self, &seat)))
+    fn fits(&self, candidate: &Candidate) -> bool {
+        term::ALL.iter().all(|term| term.fits.is_none_or(|fits| fits(self, candidate)))
     }
 
     /// What counts for and against a candidate; the sum is its score.
-    ///
-    /// # Panics
-    ///
-    /// Where the list is shorter.
-    pub fn shares(&self, at: usize) -> Vec<Share> {
-        let seat = self.seat(at);
-        let share = |term: &term::Term| Share { name: term.name, value: (term.weigh)(self, &seat) };
+    pub fn shares(&self, candidate: &Candidate) -> Vec<Share> {
+        let share = |term: &Term| Share { name: term.name, value: (term.weigh)(self, candidate) };
         term::ALL.iter().map(share).filter(|share| share.value != 0).collect()
     }
 
-    fn score(&self, at: usize) -> i64 {
-        let seat = self.seat(at);
-        term::ALL.iter().map(|term| (term.weigh)(self, &seat)).fold(0, i64::saturating_add)
+    fn score(&self, candidate: &Candidate) -> i64 {
+        term::ALL.iter().map(|term| (term.weigh)(self, candidate)).fold(0, i64::saturating_add)
     }
 
-    /// The places for the slot, the best first: of those that fit, at most [`SCORED_MAX`]
-    /// drawn by `rng` are scored; ties go by rendezvous.
+    /// The places for the slot, the best first: candidates are drawn by `rng` until
+    /// [`SCORED_MAX`] of them fit, and these are scored; ties go by rendezvous.
     pub fn best(&self, rng: &mut impl Rng) -> Vec<(NodeId, i64)> {
-        let mut fitting: Vec<usize> = (0..self.candidates.len()).filter(|at| self.fits(*at)).collect();
-        for i in 0..fitting.len().min(SCORED_MAX) {
-            let j = rng.random_range(i..fitting.len());
-            fitting.swap(i, j);
+        let mut order: Vec<&Candidate<'a>> = self.candidates.iter().collect();
+        let mut fitting = Vec::new();
+        for i in 0..order.len() {
+            let j = rng.random_range(i..order.len());
+            order.swap(i, j);
+            if self.fits(order[i]) {
+                fitting.push(order[i]);
+            }
+            if fitting.len() == SCORED_MAX {
+                break;
+            }
         }
-        fitting.truncate(SCORED_MAX);
         let key = SlotKey::new(self.need.workload, self.need.slot);
-        let scored = fitting.into_iter().map(|at| (self.score(at), self.candidates[at].node));
-        let mut scored: Vec<_> = scored.map(|(score, node)| (score, key.weight(node), node)).collect();
+        let scored = fitting.into_iter().map(|c| (self.score(c), key.weight(c.node), c.node));
+        let mut scored: Vec<_> = scored.collect();
         scored.sort_unstable_by(|a, b| b.cmp(a));
         scored.into_iter().map(|(score, _, node)| (node, score)).collect()
     }

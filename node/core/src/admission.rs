@@ -100,7 +100,7 @@ impl Node {
             ..self.myself(name)
         });
         let choice = Choice::new(desired.need(name, offer.slot), &candidates);
-        choice.judge(candidates.len() - 1)
+        candidates.last().map_or(Verdict::Unknown, |me| choice.judge(me))
     }
 
     /// The other nodes that are alive, with what they hold of a workload.

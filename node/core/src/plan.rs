@@ -121,7 +121,7 @@ impl Node {
             sought += 1;
             let choice = Choice::new(Need { slot, ..need }, &candidates);
             let Some((to, _)) = choice.best(&mut rng).into_iter().next() else {
-                let verdicts: Vec<Verdict> = (0..candidates.len()).map(|at| choice.judge(at)).collect();
+                let verdicts: Vec<Verdict> = candidates.iter().map(|c| choice.judge(c)).collect();
                 plan.slots.push(planned(Fate::Nowhere, None, nowhere(spec, verdicts.iter())));
                 continue;
             };

@@ -95,7 +95,7 @@ impl Node {
             }
         }
         let choice = Choice::new(desired.need(name, slot), &candidates);
-        (0..).zip(&candidates).map(|(at, candidate)| place(&choice, at, candidate)).collect()
+        candidates.iter().map(|candidate| place(&choice, candidate)).collect()
     }
 
     /// Every node that is known, those that cannot be asked now with the reason.
@@ -189,9 +189,9 @@ impl Node {
     }
 }
 
-fn place(choice: &Choice<'_>, at: usize, candidate: &Candidate<'_>) -> Place {
-    let verdict = choice.judge(at);
-    let shares = if verdict == Verdict::Fits { choice.shares(at) } else { Vec::new() };
+fn place(choice: &Choice<'_>, candidate: &Candidate<'_>) -> Place {
+    let verdict = choice.judge(candidate);
+    let shares = if verdict == Verdict::Fits { choice.shares(candidate) } else { Vec::new() };
     Place { node: candidate.node, verdict, held: candidate.held, shares }
 }
 

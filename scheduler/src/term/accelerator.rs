@@ -1,7 +1,7 @@
 //! Accelerators, of which most nodes have none.
 
 use super::Term;
-use crate::candidate::{Choice, Seat};
+use crate::candidate::{Candidate, Choice};
 use crate::verdict::Verdict;
 
 /// What a thousandth of an accelerator counts that lies idle because of this replica.
@@ -10,24 +10,23 @@ const IDLE: i64 = -500;
 pub(super) const TERM: Term = Term {
     name: "accelerator",
     about: "it must have as much free as is needed; -500 for each thousandth that a replica without need of it leaves idle",
-    fits: Some(|choice, seat| need(choice) <= free(seat)),
-    verdict: |choice, seat| Verdict::Accelerator(need(choice), free(seat)),
-    weigh: |choice, seat| if need(choice) == 0 { IDLE * i64::from(free(seat)) } else { 0 },
+    fits: Some(|choice, candidate| need(choice) <= free(candidate)),
+    verdict: |choice, candidate| Verdict::Accelerator(need(choice), free(candidate)),
+    weigh: |choice, candidate| if need(choice) == 0 { IDLE * i64::from(free(candidate)) } else { 0 },
 };
 
 fn need(choice: &Choice) -> u32 {
     choice.need.resources.accelerator_milli
 }
 
-fn free(seat: &Seat) -> u32 {
-    seat.candidate.free.accelerator_milli
+fn free(candidate: &Candidate) -> u32 {
+    candidate.free.accelerator_milli
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::sample::*;
     use super::*;
-    use crate::candidate::Candidate;
     use orbweave_model::Resources;
 
     #[test]

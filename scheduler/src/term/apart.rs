@@ -6,8 +6,8 @@ use crate::verdict::Verdict;
 pub(super) const TERM: Term = rule(
     "apart",
     "it must hold no workload that keeps apart from this one, on either's word",
-    |_, seat| seat.candidate.conflict.is_none(),
-    |_, seat| Verdict::Apart(seat.candidate.conflict.clone().unwrap_or_default()),
+    |_, candidate| candidate.conflict.is_none(),
+    |_, candidate| Verdict::Apart(candidate.conflict.clone().unwrap_or_default()),
 );
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
 //! Interfaces that a component asks of its host, and that a node does not grant.
 
 use super::{Term, rule};
-use crate::candidate::{Choice, Seat};
+use crate::candidate::{Candidate, Choice};
 use crate::verdict::Verdict;
 
 pub(super) const TERM: Term = rule(
     "capability",
     "it must grant the interfaces that the component imports",
-    |choice, seat| denied(choice, seat).is_none(),
-    |choice, seat| {
-        denied(choice, seat).map_or(Verdict::Fits, |import| Verdict::Capability(import.to_owned()))
+    |choice, candidate| denied(choice, candidate).is_none(),
+    |choice, candidate| {
+        denied(choice, candidate).map_or(Verdict::Fits, |import| Verdict::Capability(import.to_owned()))
     },
 );
 
 /// The first interface that the component imports and the node denies.
-fn denied<'c>(choice: &'c Choice, seat: &Seat) -> Option<&'c str> {
-    let denies = seat.candidate.denies;
+fn denied<'c>(choice: &'c Choice, candidate: &Candidate) -> Option<&'c str> {
+    let denies = candidate.denies;
     if denies.is_empty() {
         return None;
     }
@@ -34,7 +34,6 @@ fn covers(denied: &str, import: &str) -> bool {
 mod tests {
     use super::super::sample::*;
     use super::*;
-    use crate::candidate::Candidate;
 
     #[test]
     fn a_denied_package_denies_its_interfaces_in_every_version_and_no_other() {

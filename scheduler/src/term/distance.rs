@@ -5,7 +5,7 @@ use super::{Term, wish};
 pub(super) const TERM: Term = wish(
     "distance",
     "-1 for each millisecond of round trip from the placer, at most -900; -500 where none was measured",
-    |_, seat| -i64::from(seat.candidate.rtt_us.unwrap_or(500_000) / 1_000).min(900),
+    |_, candidate| -i64::from(candidate.rtt_us.unwrap_or(500_000) / 1_000).min(900),
 );
 
 #[cfg(test)]

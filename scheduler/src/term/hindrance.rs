@@ -7,8 +7,8 @@ use crate::verdict::Verdict;
 pub(super) const TERM: Term = rule(
     "hindrance",
     "it must be in reach, stay, and not have refused or failed the workload a moment ago",
-    |_, seat| seat.candidate.hindrance.is_none(),
-    |_, seat| seat.candidate.hindrance.clone().unwrap_or(Verdict::Fits),
+    |_, candidate| candidate.hindrance.is_none(),
+    |_, candidate| candidate.hindrance.clone().unwrap_or(Verdict::Fits),
 );
 
 #[cfg(test)]

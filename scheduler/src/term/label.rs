@@ -1,14 +1,18 @@
 //! Conditions over labels, which all must hold.
 
 use super::{Term, rule};
-use crate::candidate::{Choice, Seat};
+use crate::candidate::{Candidate, Choice};
 use crate::verdict::Verdict;
 
-pub(super) const TERM: Term =
-    rule("label", "its labels must satisfy what is required", |_, seat| seat.matches, verdict);
+pub(super) const TERM: Term = rule(
+    "label",
+    "its labels must satisfy what is required",
+    |choice, candidate| choice.need.requires.matches(candidate.labels),
+    verdict,
+);
 
-fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
-    choice.need.requires.first_unmet(seat.candidate.labels).map_or(Verdict::Fits, Verdict::Label)
+fn verdict(choice: &Choice, candidate: &Candidate) -> Verdict {
+    choice.need.requires.first_unmet(candidate.labels).map_or(Verdict::Fits, Verdict::Label)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ mod ready;
 mod resource;
 mod spread;
 
-use crate::candidate::{Choice, Seat};
+use crate::candidate::{Candidate, Choice};
 use crate::verdict::Verdict;
 use serde::Serialize;
 
@@ -27,11 +27,11 @@ pub struct Term {
     pub about: &'static str,
     /// Whether the place is not out of the question; none where it never is. Asked of
     /// every node, so without the words of a verdict.
-    pub(crate) fits: Option<fn(&Choice, &Seat) -> bool>,
+    pub(crate) fits: Option<fn(&Choice, &Candidate) -> bool>,
     /// Why it is.
-    pub(crate) verdict: fn(&Choice, &Seat) -> Verdict,
+    pub(crate) verdict: fn(&Choice, &Candidate) -> Verdict,
     /// Its share of the score.
-    pub(crate) weigh: fn(&Choice, &Seat) -> i64,
+    pub(crate) weigh: fn(&Choice, &Candidate) -> i64,
 }
 
 /// A term's share of one score.
@@ -64,14 +64,14 @@ pub const ALL: &[Term] = &[
 const fn rule(
     name: &'static str,
     about: &'static str,
-    fits: fn(&Choice, &Seat) -> bool,
-    verdict: fn(&Choice, &Seat) -> Verdict,
+    fits: fn(&Choice, &Candidate) -> bool,
+    verdict: fn(&Choice, &Candidate) -> Verdict,
 ) -> Term {
     Term { name, about, fits: Some(fits), verdict, weigh: |_, _| 0 }
 }
 
 /// A term that counts, and refuses nothing.
-const fn wish(name: &'static str, about: &'static str, weigh: fn(&Choice, &Seat) -> i64) -> Term {
+const fn wish(name: &'static str, about: &'static str, weigh: fn(&Choice, &Candidate) -> i64) -> Term {
     Term { name, about, fits: None, verdict: |_, _| Verdict::Fits, weigh }
 }
 

@@ -1,7 +1,7 @@
 //! Near something, by round trip: nearer is better, and a bound may be set.
 
 use super::Term;
-use crate::candidate::{Choice, NO_WAY, Seat};
+use crate::candidate::{Candidate, Choice, NO_WAY};
 use crate::policy::Near;
 use crate::verdict::Verdict;
 
@@ -11,29 +11,29 @@ const FAR_US: u32 = 900_000;
 pub(super) const TERM: Term = Term {
     name: "near",
     about: "it must be as near as is demanded; -1 for each microsecond of round trip, at most -900,000 for each target",
-    fits: Some(|choice, seat| too_far(choice, seat).is_none()),
+    fits: Some(|choice, candidate| too_far(choice, candidate).is_none()),
     verdict,
     weigh,
 };
 
 /// The first target that is too far, and how far. One whose way nobody has measured is
 /// asked: it knows.
-fn too_far<'c>(choice: &'c Choice, seat: &Seat) -> Option<(&'c Near, u32)> {
-    let targets = choice.need.policy.near.iter().zip(&seat.candidate.near_us);
+fn too_far<'c>(choice: &'c Choice, candidate: &Candidate) -> Option<(&'c Near, u32)> {
+    let targets = choice.need.policy.near.iter().zip(&candidate.near_us);
     let known = targets.into_iter().filter_map(|(near, rtt)| Some((near, (*rtt)?)));
     known
         .into_iter()
         .find(|(near, rtt)| near.within_ms.is_some_and(|most| u64::from(*rtt) > u64::from(most) * 1_000))
 }
 
-fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
-    let Some((near, rtt)) = too_far(choice, seat) else { return Verdict::Fits };
+fn verdict(choice: &Choice, candidate: &Candidate) -> Verdict {
+    let Some((near, rtt)) = too_far(choice, candidate) else { return Verdict::Fits };
     Verdict::TooFar(near.to.to_string(), (rtt != NO_WAY).then_some(rtt), near.within_ms.unwrap_or(0))
 }
 
-fn weigh(choice: &Choice, seat: &Seat) -> i64 {
+fn weigh(choice: &Choice, candidate: &Candidate) -> i64 {
     let targets = 0..choice.need.policy.near.len();
-    let rtt = |i: usize| seat.candidate.near_us.get(i).copied().flatten().unwrap_or(FAR_US).min(FAR_US);
+    let rtt = |i: usize| candidate.near_us.get(i).copied().flatten().unwrap_or(FAR_US).min(FAR_US);
     targets.map(|i| -i64::from(rtt(i))).sum()
 }
 
@@ -41,7 +41,6 @@ fn weigh(choice: &Choice, seat: &Seat) -> i64 {
 mod tests {
     use super::super::sample::*;
     use super::*;
-    use crate::candidate::Candidate;
     use crate::policy::{Near, Policy, Target};
 
     #[test]

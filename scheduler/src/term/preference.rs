@@ -1,7 +1,7 @@
 //! Conditions that a place should meet.
 
 use super::{Term, wish};
-use crate::candidate::{Choice, Seat};
+use crate::candidate::{Candidate, Choice};
 
 /// For each unit of weight: the heaviest preference weighs as much as one replica less.
 const UNIT: i64 = 10_000;
@@ -9,8 +9,8 @@ const UNIT: i64 = 10_000;
 pub(super) const TERM: Term =
     wish("preference", "+10,000 for each unit of weight of a preference that it meets", weigh);
 
-fn weigh(choice: &Choice, seat: &Seat) -> i64 {
-    let met = choice.need.policy.prefers.iter().filter(|p| p.wants.matches(seat.candidate.labels));
+fn weigh(choice: &Choice, candidate: &Candidate) -> i64 {
+    let met = choice.need.policy.prefers.iter().filter(|p| p.wants.matches(candidate.labels));
     met.map(|preference| UNIT * i64::from(preference.weight)).sum()
 }
 

@@ -3,6 +3,6 @@
 use super::{Term, wish};
 
 pub(super) const TERM: Term =
-    wish("ready", "+950 if it stands by: the component is there, compiled", |_, seat| {
-        if seat.candidate.ready { 950 } else { 0 }
+    wish("ready", "+950 if it stands by: the component is there, compiled", |_, candidate| {
+        if candidate.ready { 950 } else { 0 }
     });

@@ -1,14 +1,14 @@
 //! Processor time, memory and instances.
 
 use super::{Term, rule};
-use crate::candidate::{Choice, Seat};
+use crate::candidate::{Candidate, Choice};
 use crate::verdict::Verdict;
 
 pub(super) const TERM: Term = rule(
     "resource",
     "it must have the processor time, the memory and an instance free",
-    |choice, seat| {
-        let (want, free) = (&choice.need.resources, &seat.candidate.free);
+    |choice, candidate| {
+        let (want, free) = (&choice.need.resources, &candidate.free);
         want.cpu_milli <= free.cpu_milli
             && want.memory_bytes <= free.memory_bytes
             && want.instances <= free.instances
@@ -16,8 +16,8 @@ pub(super) const TERM: Term = rule(
     verdict,
 );
 
-fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
-    let (want, free) = (&choice.need.resources, &seat.candidate.free);
+fn verdict(choice: &Choice, candidate: &Candidate) -> Verdict {
+    let (want, free) = (&choice.need.resources, &candidate.free);
     if want.cpu_milli > free.cpu_milli {
         Verdict::Cpu(want.cpu_milli, free.cpu_milli)
     } else if want.memory_bytes > free.memory_bytes {

@@ -34,7 +34,7 @@ impl Sample {
     /// The verdicts on these candidates.
     pub fn judge(&self, candidates: &[Candidate]) -> Vec<Verdict> {
         let choice = Choice::new(self.need(), candidates);
-        (0..candidates.len()).map(|at| choice.judge(at)).collect()
+        candidates.iter().map(|c| choice.judge(c)).collect()
     }
 
     /// What one term counts for each candidate.
@@ -42,7 +42,7 @@ impl Sample {
         let choice = Choice::new(self.need(), candidates);
         let of =
             |at| choice.shares(at).iter().find(|share| share.name == term).map_or(0, |share| share.value);
-        (0..candidates.len()).map(of).collect()
+        candidates.iter().map(of).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 //! values of labels where the policy says so.
 
 use super::Term;
-use crate::candidate::{Candidate, Choice, Seat};
+use crate::candidate::{Candidate, Choice, Domains};
 use crate::policy::{OVER_NODES, Spread};
 use crate::verdict::Verdict;
 
@@ -16,18 +16,17 @@ const COUNTED_MAX: u32 = 1_000;
 pub(super) const TERM: Term = Term {
     name: "spread",
     about: "-1,000,000 for each replica that it holds; a thousand times that for each replica of its value of the first label to spread over, a fifth of that for the next, and so on",
-    fits: Some(|choice, seat| broken(choice, seat).is_none()),
+    fits: Some(|choice, candidate| broken(choice, candidate).is_none()),
     verdict,
     weigh,
 };
 
 /// The first rule that one more replica would break.
-fn broken<'c>(choice: &'c Choice, seat: &Seat) -> Option<&'c Spread> {
-    let rules = choice.need.policy.spread.iter().zip(seat.replicas).zip(&choice.fewest);
-    rules
-        .into_iter()
-        .find(|((spread, here), fewest)| breaks(spread, **here, **fewest))
-        .map(|((spread, _), _)| spread)
+fn broken<'c>(choice: &'c Choice, candidate: &Candidate) -> Option<&'c Spread> {
+    let rules = choice.need.policy.spread.iter().zip(&choice.domains);
+    let broken =
+        |(spread, domains): &(&Spread, &Domains)| breaks(spread, domains.at(candidate), domains.fewest);
+    rules.into_iter().find(broken).map(|(spread, _)| spread)
 }
 
 fn breaks(spread: &Spread, here: Option<u32>, fewest: u32) -> bool {
@@ -39,12 +38,12 @@ fn is_crowded(spread: &Spread, here: u32) -> bool {
     spread.at_most.is_some_and(|most| here >= most)
 }
 
-fn verdict(choice: &Choice, seat: &Seat) -> Verdict {
-    let Some(spread) = broken(choice, seat) else { return Verdict::Fits };
+fn verdict(choice: &Choice, candidate: &Candidate) -> Verdict {
+    let Some(spread) = broken(choice, candidate) else { return Verdict::Fits };
     let over = spread.over.clone();
-    let Some(value) = value(&over, seat.candidate) else { return Verdict::NoDomain(over) };
+    let Some(value) = value(&over, candidate) else { return Verdict::NoDomain(over) };
     let at = choice.need.policy.spread.iter().position(|other| other == spread);
-    let here = at.and_then(|at| seat.replicas[at]).unwrap_or(0);
+    let here = at.and_then(|at| choice.domains[at].at(candidate)).unwrap_or(0);
     match (spread.at_most, spread.max_skew) {
         (Some(most), _) if is_crowded(spread, here) => Verdict::Crowded(over, value, most),
         (_, skew) => Verdict::Skewed(over, value, skew.unwrap_or(0)),
@@ -58,12 +57,12 @@ fn value(over: &str, candidate: &Candidate) -> Option<String> {
     }
 }
 
-fn weigh(_: &Choice, seat: &Seat) -> i64 {
+fn weigh(choice: &Choice, candidate: &Candidate) -> i64 {
     let mut weight = IN_DOMAIN;
-    let mut sum = ON_NODE * i64::from(seat.candidate.held);
-    for here in seat.replicas {
+    let mut sum = ON_NODE * i64::from(candidate.held);
+    for domains in &choice.domains {
         // One without the label is as good as a full one.
-        sum += weight * i64::from(here.map_or(COUNTED_MAX, |here| here.min(COUNTED_MAX)));
+        sum += weight * i64::from(domains.at(candidate).map_or(COUNTED_MAX, |here| here.min(COUNTED_MAX)));
         weight /= 5;
     }
     sum
