@@ -3,6 +3,8 @@
 //! the time of one pass over the same candidates that only adds up what they have free,
 //! which no choice can beat.
 
+#![allow(clippy::disallowed_methods, reason = "a measurement looks at the clock")]
+
 use orbweave_model::{Label, Labels, NodeId, Resources, Selector, WorkloadName};
 use orbweave_scheduler::candidate::{Candidate, Choice, Need};
 use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};

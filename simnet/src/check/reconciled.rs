@@ -2,7 +2,8 @@
 //!
 //! A reconciliation is over in order when both sides closed it. What then is missing on
 //! one side, though the other had it when the session began and has it still, was left
-//! out; unless it may not be taken in there: its author's key is revoked, it lies in the
+//! out; unless it may not be taken in there: its author's key is revoked, or that of the
+//! node whose certificate it renews, it lies in the
 //! future, its time is nearly over, or it is the taker's own word of a life before.
 //! Sessions in which something is refused, or with somebody who lies, prove nothing;
 //! those of two zones, and those that are for a part of all, are not meant.
@@ -14,7 +15,7 @@ use crate::cluster::Cluster;
 use orbweave_core::io::SyncId;
 use orbweave_core::report::StoreVersion;
 use orbweave_core::{EventKind, Output};
-use orbweave_model::{Hash, Mono, limit, wire};
+use orbweave_model::{Hash, Mono, PublicKey, limit, wire};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_state::store::NODE_RECORD_LIFE;
 use std::collections::{BTreeMap, BTreeSet};
@@ -182,7 +183,7 @@ fn takes(cluster: &Cluster, i: usize, record: &Record) -> bool {
     let superseded = newest.is_some_and(|newest| order(&newest) >= order(record));
     // A claim ends with the node record of its author.
     let ends = match id.kind {
-        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE => None,
+        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE | RecordKind::CORDON => None,
         RecordKind::CLAIM => {
             let of = host.disk.about(RecordKind::NODE, None).into_iter().filter_map(|b| cluster.read(b));
             let of = of.filter(|node| node.id().author == id.author);
@@ -193,7 +194,10 @@ fn takes(cluster: &Cluster, i: usize, record: &Record) -> bool {
     };
     let over = ends.is_some_and(|end| end <= now + NEARLY_OVER);
     let early = record.hlc().wall > now + limit::CLOCK_AHEAD_MAX / 2;
-    let revoked =
-        cluster.authority_at(i, Known::Heard).is_none_or(|authority| authority.is_revoked(&id.author));
+    // A renewal is about the node that its key names.
+    let renewed = id.key.parse::<PublicKey>().ok().filter(|_| id.kind == RecordKind::CERTIFICATE);
+    let revoked = cluster.authority_at(i, Known::Heard).is_none_or(|authority| {
+        authority.is_revoked(&id.author) || renewed.is_some_and(|node| authority.is_revoked(&node))
+    });
     host.up().is_some() && id.author != host.id.into() && !(superseded || over || early || revoked)
 }

@@ -118,13 +118,11 @@ fn is_new(spec: &WorkloadSpec, start: &Start) -> Option<bool> {
     }
 }
 
-/// All claims on a workload that a host knows, its own too.
+/// All claims on a workload that a host knows, its own too: of that the node itself goes by
+/// what is durable.
 fn claims(cluster: &Cluster, host: usize, known: Known, name: &str) -> Vec<(NodeId, Claim)> {
     let mut claims = cluster.rivals_at(host, known, name);
-    let own = match known {
-        Known::Heard => cluster.last_claim(host, name),
-        Known::Durable => cluster.durable_claim(host, name),
-    };
+    let own = cluster.durable_claim(host, name);
     claims.extend(own.map(|claim| (cluster.hosts[host].id, claim)));
     claims
 }
