@@ -448,7 +448,11 @@ impl Node {
         if self.is_news(&record) {
             Ok(record)
         } else {
-            Err("something newer about the same is here already: read it and try again".into())
+            let what = match record.id().kind {
+                RecordKind::WORKLOAD => "a newer specification of this workload",
+                _ => "something newer about the same",
+            };
+            Err(format!("{what} is here already: read it and try again"))
         }
     }
 
