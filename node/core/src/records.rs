@@ -372,8 +372,14 @@ impl Node {
             self.pending.remove(record.id());
         }
         let news = self.says_more(&record);
+        let is_own = record.id().kind == RecordKind::NODE && record.id().author == self.me.into();
+        let first = is_own && self.store.get(record.id()).is_none();
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {
             self.index(&record);
+            if first {
+                // Links that came up before it was durable had nothing to be introduced by.
+                self.linked().collect::<Vec<_>>().into_iter().for_each(|peer| self.introduce_to(peer));
+            }
             if self.is_carried() {
                 self.tell_hosts(&record);
                 self.exchange_soon();
