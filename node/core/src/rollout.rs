@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 /// Failures of one slot after which a rollout has failed.
-pub(crate) const FAILURES_MAX: u32 = 3;
+const FAILURES_MAX: u32 = 3;
 
 /// What a slot runs, or is about to.
 pub(crate) struct Wanted<'a> {

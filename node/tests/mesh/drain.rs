@@ -52,7 +52,7 @@ async fn a_drained_node_hands_all_over_and_no_request_fails() {
     assert_eq!(nodes.iter().filter(|n| n.service == Service::Drained).count(), 1);
     assert!(node.run(&["nodes"]).await.ok().contains("Alive, drained"));
 
-    // With two of three out of service there is no room for a third, and it says why.
+    // A workload that grows meanwhile grows beside the node that is out of service.
     let said = node.run(&["scale", "hello", "3"]).await.ok();
     assert!(said.contains("from 2 replicas to 3"), "{said}");
     until("a third replica beside the others", secs(20), async || {

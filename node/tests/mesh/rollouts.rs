@@ -175,7 +175,7 @@ async fn a_rollout_that_is_paused_goes_no_further_until_it_is_resumed() {
         "Goes on with the rollout of greeter\n"
     );
     assert_eq!(rollout().await.state, RolloutState::Progressing);
-    // What ran before comes back at once where it was replaced: nothing there has settled.
+    // Undone is a release like any other: it too goes one at a time.
     node.run(&["rollout", "undo", "greeter"]).await.ok();
     let said = node.run(&["rollout", "status", "greeter", "-o", "json"]).await.ok();
     assert!(said.contains("\"maxUnavailable\": 1"), "{said}");
