@@ -218,7 +218,7 @@ impl Node {
         let Ok(release) = wanted.release else { return };
         let (run_key, statement) = (wanted.run_key, release.statement());
         let (component, publisher) = (statement.blake3, statement.publisher);
-        let (generation, need) = (wanted.generation, per_replica(&wanted.revision.need));
+        let (generation, need) = (wanted.generation, per_replica(&wanted.need));
         let Some(held) = self.held.get_mut(key) else { return };
         // A generation that changes nothing for an instance leaves it alone.
         if let Some(run) =
@@ -293,7 +293,7 @@ impl Node {
         let Some(wanted) = self.wanted(&key.0, key.1) else { return };
         // Verified again, right before it runs: a revocation may have come meanwhile.
         let Ok(release) = wanted.release else { return };
-        let (release, run_key, revision) = (release.clone(), wanted.run_key, wanted.revision.into_owned());
+        let (release, run_key, revision) = (release.clone(), wanted.run_key, wanted.revision());
         let Some(run) = self.held.get_mut(key).and_then(|h| h.coming.as_mut()) else { return };
         if run.run_key != run_key {
             // It is about to be stopped: another revision is wanted since it was fetched.

@@ -9,10 +9,9 @@ use crate::node::Node;
 use crate::view::Desired;
 use crate::workload::{Revision, Rollout, WorkloadSpec};
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, NodeId, WorkloadName};
+use orbweave_model::{Hash, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::rivals::Phase;
 use orbweave_trust::Release;
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// Failures of one slot after which a rollout has failed.
@@ -23,8 +22,17 @@ pub(crate) struct Wanted<'a> {
     pub generation: u64,
     pub run_key: Hash,
     pub release: &'a Result<Release, String>,
-    /// What instances depend on.
-    pub revision: Cow<'a, Revision>,
+    /// What one replica needs.
+    pub need: Resources,
+    spec: &'a WorkloadSpec,
+    previous: Option<&'a Revision>,
+}
+
+impl Wanted<'_> {
+    /// What instances depend on: a copy, for one that starts.
+    pub fn revision(&self) -> Revision {
+        self.previous.cloned().unwrap_or_else(|| self.spec.revision())
+    }
 }
 
 /// How far a rollout is, by the claims of nodes that are alive.
@@ -69,8 +77,14 @@ impl Desired {
     }
 
     fn latest(&self) -> Wanted<'_> {
-        let revision = Cow::Owned(self.spec.revision());
-        Wanted { generation: self.spec.generation, run_key: self.run_key, release: &self.release, revision }
+        Wanted {
+            generation: self.spec.generation,
+            run_key: self.run_key,
+            release: &self.release,
+            need: self.spec.need,
+            spec: &self.spec,
+            previous: None,
+        }
     }
 
     fn previous(&self) -> Option<Wanted<'_>> {
@@ -80,7 +94,9 @@ impl Desired {
             generation: revision.generation,
             run_key: previous.run_key,
             release: &previous.release,
-            revision: Cow::Borrowed(revision),
+            need: revision.need,
+            spec: &self.spec,
+            previous: Some(revision),
         })
     }
 }
@@ -284,7 +300,7 @@ impl Node {
         let is_new = desired.run_key == run_key;
         let Some(held) = self.held.get_mut(&(name.clone(), slot)) else { return false };
         let failures = match held.failures_of {
-            Some((of, failures)) if of == run_key => failures + 1,
+            Some((of, failures)) if of == run_key => failures.saturating_add(1),
             _ => 1,
         };
         held.failures_of = Some((run_key, failures));
