@@ -24,8 +24,12 @@ pub struct RecordKind(#[n(0)] pub u8);
 impl RecordKind {
     /// A node: addresses, labels, capacity, certificate. By the node; expires.
     pub const NODE: Self = Self(1);
+    /// A zone as one of its gateways sees it. By the gateway; expires.
+    pub const SUMMARY: Self = Self(2);
     /// Desired state of a workload. By a principal that may operate; kept.
     pub const WORKLOAD: Self = Self(3);
+    /// The slots of one workload that a zone holds. By a gateway of it; lives with its summary.
+    pub const ALLOTMENT: Self = Self(4);
     /// The slots of one workload that a node holds. By the holder; lives with its node record.
     pub const CLAIM: Self = Self(5);
     /// A delegation or revocation, signed by the roots. Kept.
@@ -35,6 +39,34 @@ impl RecordKind {
     /// Whether the node that the key names is a place for work. By a principal that may
     /// operate; kept.
     pub const CORDON: Self = Self(8);
+
+    /// How far records of this kind travel. What only a newer version understands stays in
+    /// its zone, where its author has a node record.
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::SUMMARY
+            | Self::WORKLOAD
+            | Self::ALLOTMENT
+            | Self::TRUST
+            | Self::CERTIFICATE
+            | Self::CORDON => Scope::Mesh,
+            _ => Scope::Zone,
+        }
+    }
+}
+
+/// How far records travel, and what two nodes compare: those of one zone all that they
+/// hold, those of two zones what is for the whole mesh.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Scope {
+    /// Within a zone.
+    #[n(0)]
+    #[default]
+    Zone,
+    /// Everywhere.
+    #[n(1)]
+    Mesh,
 }
 
 /// Identity of a record: only a record of the same identity supersedes it.

@@ -7,7 +7,7 @@
 pub mod index;
 pub mod view;
 
-use crate::record::{Record, RecordId, RecordKind};
+use crate::record::{Record, RecordId, RecordKind, Scope};
 use index::{Entry, Index, Key};
 use minicbor::{Decode, Encode};
 use orbweave_model::plant::{self, Plant};
@@ -20,6 +20,8 @@ use view::View;
 
 /// How long a node's record holds after its author's last refresh, where it says nothing else.
 pub const NODE_RECORD_LIFE: Duration = Duration::from_secs(15 * 60);
+/// How long a zone's summary holds after its gateway's last word, and its allotments with it.
+pub const SUMMARY_LIFE: Duration = Duration::from_secs(45 * 60);
 /// The longest life that a node's record may ask for: one on scheduled links is dark for long.
 pub const NODE_RECORD_LIFE_MAX: Duration = Duration::from_secs(30 * 24 * 3_600);
 
@@ -85,6 +87,8 @@ pub struct Store {
     by_author: BTreeMap<PublicKey, Share>,
     barred: BTreeSet<PublicKey>,
     index: Index,
+    /// Of the records that travel beyond the zone.
+    mesh_wide: Index,
     /// When what expires stops to hold.
     expiring: BTreeSet<(Wall, Key)>,
     arrivals: BTreeMap<u64, Record>,
@@ -126,17 +130,49 @@ impl Ord for ById {
 struct Share {
     records: usize,
     bytes: usize,
-    /// The wall time of its own node record, and how long that holds.
+    /// Its node record, and with it claims and kinds of a newer version.
+    as_node: Tie,
+    /// Its summary of a zone, and with it allotments.
+    as_gateway: Tie,
+}
+
+/// Records of an author that live for as long as another one of its own.
+#[derive(Debug, Default, Clone)]
+struct Tie {
+    /// The wall time of that one, and how long it holds.
     refreshed: Option<(Wall, Duration)>,
-    /// What lives with that record, in order: claims, and kinds of a newer version.
+    /// What lives with it, in order.
     dependents: Vec<Key>,
 }
 
-impl Share {
-    fn end_of(&self, key: &Key) -> Wall {
-        let (refreshed, life) = self.refreshed.unwrap_or((key.wall, NODE_RECORD_LIFE));
+impl Tie {
+    fn end_of(&self, key: &Key, alone: Duration) -> Wall {
+        let (refreshed, life) = self.refreshed.unwrap_or((key.wall, alone));
         refreshed.max(key.wall) + life
     }
+}
+
+impl Share {
+    fn tie(&mut self, to: Anchor) -> &mut Tie {
+        match to {
+            Anchor::Node => &mut self.as_node,
+            Anchor::Gateway => &mut self.as_gateway,
+        }
+    }
+
+    fn end_of(&self, key: &Key, with: Anchor) -> Wall {
+        match with {
+            Anchor::Node => self.as_node.end_of(key, NODE_RECORD_LIFE),
+            Anchor::Gateway => self.as_gateway.end_of(key, SUMMARY_LIFE),
+        }
+    }
+}
+
+/// The record of an author that others of its own live with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Anchor {
+    Node,
+    Gateway,
 }
 
 impl Store {
@@ -255,22 +291,31 @@ impl Store {
     /// When a record that is held stops to hold: a node's by its refresh, a claim with
     /// its holder's node record, what is to be kept never.
     pub fn expires(&self, record: &Record) -> Option<Wall> {
-        let share = self.by_author.get(&record.id().author);
         match life(record.id().kind) {
             Life::Kept => None,
-            Life::Own => Some(record.hlc().wall + node_life(record)),
-            Life::WithItsNode => {
-                Some(share.map_or_else(
-                    || record.hlc().wall + NODE_RECORD_LIFE,
-                    |share| share.end_of(&key_of(record)),
-                ))
+            Life::Own(_) => Some(record.hlc().wall + own_life(record)),
+            Life::With(anchor) => {
+                let share = self.by_author.get(&record.id().author);
+                Some(share.unwrap_or(&Share::default()).end_of(&key_of(record), anchor))
             }
         }
     }
 
-    /// The records that hold at `cutoff`: what two nodes compare.
+    /// The records that hold at `cutoff`: what two nodes of one zone compare.
     pub fn live(&self, cutoff: Wall) -> View<'_> {
-        View::new(self, cutoff)
+        self.live_in(Scope::Zone, cutoff)
+    }
+
+    /// Those of them that two nodes with this in common compare.
+    pub fn live_in(&self, scope: Scope, cutoff: Wall) -> View<'_> {
+        View::new(self, scope, cutoff)
+    }
+
+    fn index_of(&self, scope: Scope) -> &Index {
+        match scope {
+            Scope::Zone => &self.index,
+            Scope::Mesh => &self.mesh_wide,
+        }
     }
 
     /// How far arrivals went: what a peer that has all of them remembers.
@@ -315,22 +360,27 @@ impl Store {
         let key = key_of(&record);
         self.arrived += 1;
         self.arrivals.insert(self.arrived, record.clone());
-        self.index.insert(Entry { key, identity: record.identity(), bytes: record.bytes().clone() });
+        let entry = Entry { key, identity: record.identity(), bytes: record.bytes().clone() };
+        if record.id().kind.scope() == Scope::Mesh {
+            self.mesh_wide.insert(entry.clone());
+        }
+        self.index.insert(entry);
         let share = self.by_author.entry(record.id().author).or_default();
         share.records += 1;
         share.bytes += record.bytes().len();
         match life(record.id().kind) {
             Life::Kept => {}
-            Life::Own => {
-                let life = node_life(&record);
+            Life::Own(anchor) => {
+                let life = own_life(&record);
                 self.expiring.insert((key.wall + life, key));
-                self.refresh(record.id(), Some((key.wall, life)));
+                self.refresh(record.id(), anchor, Some((key.wall, life)));
             }
-            Life::WithItsNode => {
-                if let Err(at) = share.dependents.binary_search(&key) {
-                    share.dependents.insert(at, key);
+            Life::With(anchor) => {
+                let dependents = &mut share.tie(anchor).dependents;
+                if let Err(at) = dependents.binary_search(&key) {
+                    dependents.insert(at, key);
                 }
-                self.expiring.insert((share.end_of(&key), key));
+                self.expiring.insert((share.end_of(&key, anchor), key));
             }
         }
         self.records.insert(ById(record), self.arrived);
@@ -341,20 +391,24 @@ impl Store {
         let key = key_of(&record);
         self.arrivals.remove(&arrival);
         self.index.remove(&key);
+        if id.kind.scope() == Scope::Mesh {
+            self.mesh_wide.remove(&key);
+        }
         let Some(share) = self.by_author.get_mut(&id.author) else { return };
         share.records -= 1;
         share.bytes -= record.bytes().len();
         match life(id.kind) {
             Life::Kept => {}
-            Life::Own => {
-                self.expiring.remove(&(key.wall + node_life(&record), key));
-                self.refresh(id, None);
+            Life::Own(anchor) => {
+                self.expiring.remove(&(key.wall + own_life(&record), key));
+                self.refresh(id, anchor, None);
             }
-            Life::WithItsNode => {
-                if let Ok(at) = share.dependents.binary_search(&key) {
-                    share.dependents.remove(at);
+            Life::With(anchor) => {
+                let dependents = &mut share.tie(anchor).dependents;
+                if let Ok(at) = dependents.binary_search(&key) {
+                    dependents.remove(at);
                 }
-                self.expiring.remove(&(share.end_of(&key), key));
+                self.expiring.remove(&(share.end_of(&key, anchor), key));
             }
         }
         if self.by_author.get(&id.author).is_some_and(|share| share.records == 0) {
@@ -362,19 +416,19 @@ impl Store {
         }
     }
 
-    /// An author's own node record came or went: what lives with it lives longer or shorter.
-    fn refresh(&mut self, id: &RecordId, refreshed: Option<(Wall, Duration)>) {
-        // Only the node record that is about its author counts.
+    /// What other records of an author live with came or went: they live longer or shorter.
+    fn refresh(&mut self, id: &RecordId, anchor: Anchor, refreshed: Option<(Wall, Duration)>) {
+        // Only the one that is about its author counts.
         if id.key != id.author.to_string() {
             return;
         }
         let Some(share) = self.by_author.get_mut(&id.author) else { return };
-        for key in &share.dependents {
-            self.expiring.remove(&(share.end_of(key), *key));
+        for key in share.tie(anchor).dependents.clone() {
+            self.expiring.remove(&(share.end_of(&key, anchor), key));
         }
-        share.refreshed = refreshed;
-        for key in &share.dependents {
-            self.expiring.insert((share.end_of(key), *key));
+        share.tie(anchor).refreshed = refreshed;
+        for key in share.tie(anchor).dependents.clone() {
+            self.expiring.insert((share.end_of(&key, anchor), key));
         }
     }
 }
@@ -382,27 +436,33 @@ impl Store {
 /// By what a record's life is measured.
 enum Life {
     Kept,
-    Own,
-    WithItsNode,
+    /// By its own age; others live with it.
+    Own(Anchor),
+    With(Anchor),
 }
 
 fn life(kind: RecordKind) -> Life {
     match kind {
-        RecordKind::NODE => Life::Own,
+        RecordKind::NODE => Life::Own(Anchor::Node),
+        RecordKind::SUMMARY => Life::Own(Anchor::Gateway),
+        RecordKind::ALLOTMENT => Life::With(Anchor::Gateway),
         RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE | RecordKind::CORDON => Life::Kept,
         // A claim, and what only a newer version understands.
-        _ => Life::WithItsNode,
+        _ => Life::With(Anchor::Node),
     }
 }
 
-/// How long a node record holds: as it says itself, within bounds. All that the store
-/// reads of a body.
-fn node_life(record: &Record) -> Duration {
+/// How long a node record holds: as it says itself, within bounds; all that the store
+/// reads of a body. A summary holds as long as any other.
+fn own_life(record: &Record) -> Duration {
     #[derive(Decode)]
     #[cbor(map)]
     struct Lives {
         #[n(8)]
         lives_ms: Option<u64>,
+    }
+    if record.id().kind == RecordKind::SUMMARY {
+        return SUMMARY_LIFE;
     }
     let body = wire::decode_open::<Lives>("a node record", record.body(), limit::RECORD_BYTES_MAX);
     match body.ok().and_then(|body| body.lives_ms) {

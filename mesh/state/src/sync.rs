@@ -37,6 +37,9 @@
 //! What arrives after a range was compared is the next session's, and a record that
 //! was superseded since it was asked for is not sent.
 //!
+//! **Scope.** Two nodes of one zone compare all that they hold; two of different zones
+//! what is for the whole mesh, of which a store keeps an index of its own.
+//!
 //! A peer of version 1 reads the hello as one range over everything, and is answered
 //! in its own protocol; so is one that begins.
 
@@ -53,6 +56,7 @@ pub use cursor::{CURSORS_MAX, Cursors};
 pub use digest::Offered;
 pub use scoped::CARRIED_MAX;
 
+use crate::record::Scope;
 use crate::store::index::{Entry, Key};
 use crate::store::{Mark, Store};
 use frame::{Frame, Turn};
@@ -105,6 +109,9 @@ pub enum SyncError {
     /// More than [`TURNS_MAX`] turns, or [`ROUNDS_MAX`] round trips of version 1.
     #[error("the reconciliation does not come to an end")]
     Endless,
+    /// A peer of another zone wants to compare what is for its own zone alone.
+    #[error("a peer of another zone compares more than what is for the whole mesh")]
+    OutOfScope,
     /// More digests, ranges or records than one session may carry.
     #[error("the peer sends more than one session may carry")]
     TooMuch,
@@ -143,6 +150,8 @@ pub struct Opening {
     pub speaks: WireVersion,
     /// What a peer may begin with.
     pub begins: Begins,
+    /// What the two have in common.
+    pub scope: Scope,
 }
 
 /// What a peer may begin with. The narrow way is for those on scheduled links: elsewhere
@@ -175,6 +184,7 @@ pub struct Session {
     salt: u64,
     speaks: WireVersion,
     begins: Begins,
+    scope: Scope,
     /// How far this store knows the peer's arrivals.
     seen: Option<Mark>,
     /// How far they went when the session began.
@@ -202,11 +212,14 @@ impl Session {
     /// Begins a session and gives its first frame. `now` is the corrected wall clock.
     pub fn initiate(store: &Store, now: Wall, opening: Opening) -> Result<(Self, Vec<u8>), SyncError> {
         if opening.speaks == WireVersion::Previous {
+            if opening.scope != Scope::Zone {
+                return Err(SyncError::OutOfScope);
+            }
             let (session, hello) = v1::Session::initiate(store, now)?;
             let phase = Phase::Version1(Box::new(session));
             return Ok((Self { phase, cutoff: now, ..Self::respond(opening) }, wire::encode(&hello)));
         }
-        let fingerprint = digest::of_all(&store.live(now).total())?;
+        let fingerprint = digest::of_all(&store.live_in(opening.scope, now).total())?;
         let hello = Frame::Hello {
             version: SYNC_VERSION,
             now,
@@ -215,6 +228,7 @@ impl Session {
             mark: Some(store.mark()),
             seen: opening.seen,
             salt: Some(opening.salt),
+            scope: (opening.scope != Scope::Zone).then_some(opening.scope),
         };
         let session = Self { phase: Phase::AwaitVersion, cutoff: now, ..Self::respond(opening) };
         Ok((session, wire::encode(&hello)))
@@ -228,6 +242,7 @@ impl Session {
             salt: opening.salt,
             speaks: opening.speaks,
             begins: opening.begins,
+            scope: opening.scope,
             seen: opening.seen,
             peer_mark: None,
             due: None,
@@ -274,6 +289,9 @@ impl Session {
             (Phase::AwaitHello, hello @ Frame::Hello { .. }) if self.begins != Begins::Called => {
                 self.greet(store, now, hello)
             }
+            (Phase::AwaitVersion, Frame::Ranges { .. }) if self.scope != Scope::Zone => {
+                Err(SyncError::OutOfScope)
+            }
             (Phase::AwaitVersion, frame @ Frame::Ranges { .. }) => {
                 // Nothing open is the answer of an equal store: there is nothing to copy.
                 let equal = matches!(&frame, Frame::Ranges { ranges, .. } if ranges[..] == *v1::NOTHING_OPEN);
@@ -291,12 +309,21 @@ impl Session {
     }
 
     fn greet(&mut self, store: &Store, now: Wall, hello: Frame) -> Result<Step, SyncError> {
-        let Frame::Hello { version, now: peer_now, cutoff, ranges, mark, seen, salt } = hello else {
+        let Frame::Hello { version, now: peer_now, cutoff, ranges, mark, seen, salt, scope } = hello else {
             return Err(SyncError::OutOfTurn);
         };
+        // Whoever wants less gets less; more than what both have in common nobody does.
+        let theirs = scope.unwrap_or_default();
+        if theirs < self.scope {
+            return Err(SyncError::OutOfScope);
+        }
+        self.scope = theirs;
         self.cutoff = cutoff;
         let both = version > 1 && self.speaks == WireVersion::Current;
         let (Some(mark), Some(salt), true) = (mark, salt, both) else {
+            if self.scope != Scope::Zone {
+                return Err(SyncError::OutOfScope);
+            }
             let mut session = v1::Session::new(store, cutoff, false)?;
             let step = session.answer(now, &ranges, peer_now)?;
             self.phase = Phase::Version1(Box::new(session));

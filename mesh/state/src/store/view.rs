@@ -1,33 +1,37 @@
 //! What a store holds at one cutoff, without a copy: the index, less what had expired.
 
 use super::Store;
-use super::index::{Entry, Key, Total};
+use super::index::{Entry, Index, Key, Total};
+use crate::record::Scope;
 use orbweave_model::{Hash, Wall};
 
 /// The live records at one cutoff: what two nodes compare.
 pub struct View<'a> {
     store: &'a Store,
+    index: &'a Index,
     /// What had expired and is still there: little, since expired records are dropped every second.
     dead: Vec<Key>,
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(store: &'a Store, cutoff: Wall) -> Self {
+    pub(super) fn new(store: &'a Store, scope: Scope, cutoff: Wall) -> Self {
+        let index = store.index_of(scope);
         let last = Key { wall: Wall(u64::MAX), digest: Hash([0xff; 32]) };
         let dead = store.expiring.range(..=(cutoff, last));
-        let mut dead: Vec<Key> = dead.map(|(_, key)| *key).collect();
+        let here = |key: &Key| index.at_or_after(key).is_some_and(|entry| entry.key == *key);
+        let mut dead: Vec<Key> = dead.map(|(_, key)| *key).filter(here).collect();
         dead.sort_unstable();
-        Self { store, dead }
+        Self { store, index, dead }
     }
 
     /// Of all.
     pub fn total(&self) -> Total {
-        self.dead.iter().fold(self.store.index.total(), |sum, key| sum.minus(&Total::of(&key.digest)))
+        self.dead.iter().fold(self.index.total(), |sum, key| sum.minus(&Total::of(&key.digest)))
     }
 
     /// Of the records from `low` on and before `high`, or to the end.
     pub fn between(&self, low: &Key, high: Option<&Key>) -> Total {
-        let index = &self.store.index;
+        let index = self.index;
         let upto = high.map_or_else(|| index.total(), |high| index.before(high));
         let dead = self.dead_between(low, high);
         let all = if high.is_some_and(|high| high < low) {
@@ -40,7 +44,7 @@ impl<'a> View<'a> {
 
     /// Visits the records from `low` on and before `high`, for as long as `visit` says so.
     pub fn walk(&self, low: &Key, high: Option<&Key>, visit: &mut dyn FnMut(&'a Entry) -> bool) {
-        self.store.index.walk(low, &mut |entry| {
+        self.index.walk(low, &mut |entry| {
             if high.is_some_and(|high| entry.key >= *high) {
                 return false;
             }
@@ -51,7 +55,7 @@ impl<'a> View<'a> {
     /// Keys that part a range into so many pieces of about one size, in order.
     /// Each is paired with the key before it, so that a bound can be told shortly.
     pub fn cuts(&self, low: &Key, high: Option<&Key>, pieces: u64) -> Vec<(Key, Key)> {
-        let index = &self.store.index;
+        let index = self.index;
         let from = index.before(low).count;
         let upto = high.map_or_else(|| index.total().count, |high| index.before(high).count);
         let count = upto.saturating_sub(from);
@@ -68,7 +72,7 @@ impl<'a> View<'a> {
 
     /// The record of this key, if it holds.
     pub fn get(&self, key: &Key) -> Option<&'a Entry> {
-        let entry = self.store.index.at_or_after(key)?;
+        let entry = self.index.at_or_after(key)?;
         (entry.key == *key && !self.is_dead(key)).then_some(entry)
     }
 

@@ -2,6 +2,7 @@
 //! hello with the first four keys; what it does not know it skips. The last three are of
 //! the narrow way, which only nodes on scheduled links and their hosts speak.
 
+use crate::record::Scope;
 use crate::store::Mark;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -31,6 +32,9 @@ pub(super) enum Frame {
         /// Salts short digests, so that nobody can prepare two that look alike.
         #[n(6)]
         salt: Option<u64>,
+        /// What is compared, where it is not all.
+        #[n(7)]
+        scope: Option<Scope>,
     },
     #[n(1)]
     #[cbor(map)]

@@ -26,7 +26,7 @@ impl Session {
         theirs: Option<[u8; 16]>,
         seen: Option<Mark>,
     ) -> Result<Step, SyncError> {
-        let view = store.live(self.cutoff);
+        let view = store.live_in(self.scope, self.cutoff);
         let mut reply = Turn { now: Some(now), mark: Some(store.mark()), ..Turn::default() };
         let mut compared = Compared::default();
         let both_remember = self.remembers_peer();
@@ -80,7 +80,7 @@ impl Session {
         if !turn.asks() {
             return Ok(self.over(Step::default()));
         }
-        let view = store.live(self.cutoff);
+        let view = store.live_in(self.scope, self.cutoff);
         let (offered, listed) = (std::mem::take(&mut self.offered), std::mem::take(&mut self.listed));
         let mut reply = Turn::default();
 

@@ -61,7 +61,16 @@ impl Session {
         let mut session = Self::new(store, now, false)?;
         session.initiator = true;
         let ranges = session.negentropy.initiate().map_err(ranges_error)?.into();
-        let hello = Frame::Hello { version: 1, now, cutoff: now, ranges, mark: None, seen: None, salt: None };
+        let hello = Frame::Hello {
+            version: 1,
+            now,
+            cutoff: now,
+            ranges,
+            mark: None,
+            seen: None,
+            salt: None,
+            scope: None,
+        };
         Ok((session, hello))
     }
 

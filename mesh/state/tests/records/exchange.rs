@@ -2,7 +2,7 @@
 
 use crate::MESH;
 use orbweave_model::{NodeId, PublicKey, Wall};
-use orbweave_state::record::Record;
+use orbweave_state::record::{Record, Scope};
 use orbweave_state::store::{Merge, Store};
 use orbweave_state::sync::{Cursors, Opening, Session, Step, WireVersion};
 use orbweave_trust::Strict;
@@ -33,6 +33,8 @@ pub struct Side {
     /// Records that it does not take, by the wall time from which on it does.
     pub refuses: Option<Wall>,
     pub speaks: WireVersion,
+    /// What it has in common with the other side.
+    pub scope: Scope,
 }
 
 impl Side {
@@ -43,11 +45,13 @@ impl Side {
             cursors: Cursors::default(),
             refuses: None,
             speaks: WireVersion::Current,
+            scope: Scope::Zone,
         }
     }
 
     pub fn opening(&self, peer: NodeId, salt: u64) -> Opening {
-        Opening { seen: self.cursors.get(&peer), salt, speaks: self.speaks, ..Opening::default() }
+        let (speaks, scope) = (self.speaks, self.scope);
+        Opening { seen: self.cursors.get(&peer), salt, speaks, scope, ..Opening::default() }
     }
 
     pub fn take(&mut self, envelopes: Vec<Vec<u8>>) {

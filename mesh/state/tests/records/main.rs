@@ -10,6 +10,7 @@ mod store;
 mod sync;
 mod v1;
 mod versions;
+mod zones;
 
 use orbweave_model::{Hlc, MeshId, Wall};
 use orbweave_state::record::{Record, RecordKind};
