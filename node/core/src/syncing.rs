@@ -3,6 +3,7 @@
 use crate::io::{Output, SyncId};
 use crate::node::Node;
 use orbweave_model::{Mono, NodeId, limit};
+use orbweave_state::record::Scope;
 use orbweave_state::sync::{Begins, Opening, SESSION_BYTES_MAX, Session, Step, SyncError};
 use rand::{Rng, RngExt};
 use std::time::Duration;
@@ -81,7 +82,13 @@ impl Node {
         } else {
             Begins::Whole
         };
-        Opening { seen: self.cursors.get(&peer), salt: self.rng.next_u64(), speaks: self.speaks, begins }
+        Opening {
+            seen: self.cursors.get(&peer),
+            salt: self.rng.next_u64(),
+            speaks: self.speaks,
+            begins,
+            scope: Scope::Zone,
+        }
     }
 
     /// Counts what a peer draws. False if it has nothing left.
