@@ -143,7 +143,7 @@ impl<'a> Choice<'a> {
         term::ALL.iter().find(refuses).map_or(Verdict::Fits, |term| (term.verdict)(self, candidate))
     }
 
-    fn fits(&self, candidate: &Candidate) -> bool {
+    pub(crate) fn fits(&self, candidate: &Candidate) -> bool {
         term::ALL.iter().all(|term| term.fits.is_none_or(|fits| fits(self, candidate)))
     }
 
@@ -153,7 +153,7 @@ impl<'a> Choice<'a> {
         term::ALL.iter().map(share).filter(|share| share.value != 0).collect()
     }
 
-    fn score(&self, candidate: &Candidate) -> i64 {
+    pub(crate) fn score(&self, candidate: &Candidate) -> i64 {
         term::ALL.iter().map(|term| (term.weigh)(self, candidate)).fold(0, i64::saturating_add)
     }
 

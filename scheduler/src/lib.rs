@@ -20,3 +20,4 @@ pub mod rank;
 pub mod rivals;
 pub mod term;
 pub mod verdict;
+pub mod zones;

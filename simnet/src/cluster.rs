@@ -21,24 +21,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Hosts by zone, in order of their first, and the zone of each.
-fn zones(hosts: &[Host]) -> (Vec<Vec<usize>>, Vec<usize>) {
+/// Hosts by island, in order of their first, and the island of each.
+fn islands(hosts: &[Host]) -> (Vec<Vec<usize>>, Vec<usize>) {
     let mut known = BTreeMap::new();
-    let mut zones: Vec<Vec<usize>> = Vec::new();
+    let mut islands: Vec<Vec<usize>> = Vec::new();
     let place = |(i, host): (usize, &Host)| {
-        let next = zones.len();
-        let zone = *known.entry(host.options.zone.clone()).or_insert(next);
-        if zone == next {
-            zones.push(Vec::new());
+        let next = islands.len();
+        let island = *known.entry(host.options.island).or_insert(next);
+        if island == next {
+            islands.push(Vec::new());
         }
-        zones[zone].push(i);
-        zone
+        islands[island].push(i);
+        island
     };
-    let zone_of = hosts.iter().enumerate().map(place).collect();
-    (zones, zone_of)
+    let island_of = hosts.iter().enumerate().map(place).collect();
+    (islands, island_of)
 }
 
-/// A zone's turn, while there are several.
+/// An island's turn, while there are several.
 const TURN: Duration = Duration::from_secs(5);
 /// How often [`Cluster::until`] looks.
 const LOOK: Duration = Duration::from_millis(50);
@@ -64,15 +64,15 @@ pub struct Cluster {
     pub(crate) gossip_dice: Dice,
     pub(crate) check: Arc<Memo>,
     pub(crate) index: Lookup<NodeId, u32>,
-    /// Hosts by zone, and the zone of each.
-    pub(crate) zones: Vec<Vec<usize>>,
-    pub(crate) zone_of: Vec<usize>,
+    /// Hosts by island, and the island of each.
+    pub(crate) islands: Vec<Vec<usize>>,
+    pub(crate) island_of: Vec<usize>,
     pub(crate) links: Links<Packet>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     pub(crate) gossip: Gossip,
     pub(crate) shelf: Shelf,
     pub(crate) transfers: Transfers,
-    /// What happens next, by zone.
+    /// What happens next, by island.
     pub(crate) queues: Vec<Queue<Due>>,
     pub(crate) events: u64,
     pub(crate) commands: u64,
@@ -130,8 +130,8 @@ impl Cluster {
         for (i, host) in (0..).zip(&hosts) {
             index.get_or_insert_with(host.id, || i);
         }
-        let (zones, zone_of) = zones(&hosts);
-        let queues = zones.iter().map(|_| Queue::default()).collect();
+        let (islands, island_of) = islands(&hosts);
+        let queues = islands.iter().map(|_| Queue::default()).collect();
         Self {
             world,
             faults,
@@ -142,8 +142,8 @@ impl Cluster {
             gossip_dice: dice.child(luck::GOSSIP),
             check: Arc::default(),
             index,
-            zones,
-            zone_of,
+            islands,
+            island_of,
             links,
             streams: BTreeMap::new(),
             shelf: Shelf::default(),
@@ -218,16 +218,16 @@ impl Cluster {
         self.run_until(self.time + duration);
     }
 
-    /// Lets time pass until then. Zones have nothing to do with one another: each has its
+    /// Lets time pass until then. Islands have nothing to do with one another: each has its
     /// turn for a while of virtual time, so that what it works on stays in the processor's
     /// cache.
     pub fn run_until(&mut self, end: Mono) {
         loop {
             let begin = self.time;
-            let until = if self.zones() == 1 { end } else { end.min(begin + TURN) };
-            for zone in 0..self.zones() {
+            let until = if self.islands() == 1 { end } else { end.min(begin + TURN) };
+            for island in 0..self.islands() {
                 self.time = begin;
-                while !self.is_over() && self.step(zone, until) {}
+                while !self.is_over() && self.step(island, until) {}
             }
             self.time = begin.max(until);
             if self.time >= end {

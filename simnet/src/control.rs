@@ -9,6 +9,7 @@ use orbweave_core::io::CommandId;
 use orbweave_core::{ExecutorEvent, Input, Node, NodeConfig, WireVersion, WorkloadSpec};
 use orbweave_model::Wall;
 use orbweave_state::membership::Timing;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ impl Cluster {
             // Stations call it.
             return;
         }
-        if let Some(first) = self.first_of(self.zone_of[i]) {
+        let (island, zone) = (self.first_of(self.island_of[i], None), self.first_of_zone(i));
+        for first in zone.into_iter().chain(island.filter(|_| zone == Some(i))) {
             self.introduce(i, first);
         }
     }
@@ -36,7 +38,7 @@ impl Cluster {
         let address = self.address(i);
         let (time, gossip) = (self.time, self.faults.gossip.is_some());
         // The first node of each zone lets others in, and renews their certificates.
-        let first = self.first_of(self.zone_of[i]) == Some(i);
+        let first = self.first_of_zone(i) == Some(i);
         let host = &mut self.hosts[i];
         host.life += 1;
         let life = u64::from(host.life);
@@ -97,10 +99,13 @@ impl Cluster {
         if self.hosts[i].is_scheduled() {
             return;
         }
-        let zone = self.zone_of[i];
-        let mut others: Vec<usize> = self.on_land_in(zone).map(|(k, _)| k).filter(|k| *k != i).collect();
+        let others = self.on_land_in(self.island_of[i]).map(|(k, _)| k).filter(|k| *k != i);
+        let mut others: Vec<usize> = others.collect();
         self.hosts[i].dice.shuffle(&mut others);
-        for other in others.into_iter().take(DISCOVERED) {
+        let is_near = |other: &&usize| self.hosts[**other].options.zone == self.hosts[i].options.zone;
+        let near: Vec<usize> = others.iter().filter(is_near).copied().take(DISCOVERED).collect();
+        let far = others.iter().find(|other| !is_near(other)).copied();
+        for other in near.into_iter().chain(far) {
             self.introduce(i, other);
         }
     }
@@ -145,7 +150,7 @@ impl Cluster {
 
     /// Takes one cut from one host to another away; messages pass again after the last.
     pub fn mend(&mut self, from: usize, to: usize) {
-        let queue = &mut self.queues[self.zone_of[to]];
+        let queue = &mut self.queues[self.island_of[to]];
         let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
         self.links.mend(self.time, from as u32, to as u32, again);
     }
@@ -163,9 +168,9 @@ impl Cluster {
 
     /// Mends every link.
     pub fn heal(&mut self) {
-        let (queues, zone_of) = (&mut self.queues, &self.zone_of);
+        let (queues, island_of) = (&mut self.queues, &self.island_of);
         self.links.mend_all(self.time, |at, parcel| {
-            queues[zone_of[parcel.to as usize]].put(at, Due::Arrival(parcel));
+            queues[island_of[parcel.to as usize]].put(at, Due::Arrival(parcel));
         });
     }
 
@@ -243,25 +248,44 @@ impl Cluster {
         self.hosts[i].is_scheduled()
     }
 
-    /// How many zones there are: meshes side by side that know nothing of one another.
-    pub fn zones(&self) -> usize {
-        self.zones.len()
+    /// How many islands there are: meshes side by side that know nothing of one another.
+    pub fn islands(&self) -> usize {
+        self.islands.len()
     }
 
-    /// Hosts of a zone whose node lives and moves.
-    pub fn up_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
-        let hosts = self.zones[zone].iter().map(|i| (*i, &self.hosts[*i]));
+    /// Hosts of an island whose node lives and moves.
+    pub fn up_in(&self, island: usize) -> impl Iterator<Item = (usize, &Host)> {
+        let hosts = self.islands[island].iter().map(|i| (*i, &self.hosts[*i]));
         hosts.filter(|(_, host)| host.is_up())
     }
 
     /// Those of them that are no satellites.
-    pub fn on_land_in(&self, zone: usize) -> impl Iterator<Item = (usize, &Host)> {
-        self.up_in(zone).filter(|(_, host)| !host.is_scheduled())
+    pub fn on_land_in(&self, island: usize) -> impl Iterator<Item = (usize, &Host)> {
+        self.up_in(island).filter(|(_, host)| !host.is_scheduled())
     }
 
-    /// The first host of a zone that is no satellite.
-    fn first_of(&self, zone: usize) -> Option<usize> {
-        self.zones[zone].iter().copied().find(|i| !self.hosts[*i].is_scheduled())
+    /// The names of an island's zones.
+    pub fn zones_in(&self, island: usize) -> BTreeSet<&str> {
+        self.islands[island].iter().map(|i| self.hosts[*i].options.zone.as_str()).collect()
+    }
+
+    /// Hosts of one zone of an island that are no satellites and whose node lives and moves.
+    pub fn on_land_of<'a>(&'a self, island: usize, zone: &'a str) -> impl Iterator<Item = (usize, &'a Host)> {
+        self.on_land_in(island).filter(move |(_, host)| host.options.zone == zone)
+    }
+
+    /// The first host of an island, or of one zone of it, that is no satellite.
+    fn first_of(&self, island: usize, zone: Option<&str>) -> Option<usize> {
+        let first = |i: &usize| {
+            let host = &self.hosts[*i];
+            !host.is_scheduled() && zone.is_none_or(|zone| host.options.zone == zone)
+        };
+        self.islands[island].iter().copied().find(first)
+    }
+
+    /// The first host of a host's zone.
+    fn first_of_zone(&self, i: usize) -> Option<usize> {
+        self.first_of(self.island_of[i], Some(&self.hosts[i].options.zone))
     }
 
     pub(crate) fn address(&self, i: usize) -> SocketAddr {

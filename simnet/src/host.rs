@@ -27,8 +27,10 @@ pub struct HostOptions {
     pub capacity: Resources,
     /// How its clocks are off.
     pub clock: ClockModel,
-    /// Its zone. Hosts are introduced to the first of theirs.
+    /// Its zone. Hosts are introduced to the first of theirs, and that one to the first of all.
     pub zone: String,
+    /// Its island: a mesh side by side with others, which know nothing of one another.
+    pub island: u32,
     /// Whether components fail to start on it.
     pub broken: bool,
     /// How long before the beginning its certificate of 90 days was issued.
@@ -49,6 +51,7 @@ impl Default for HostOptions {
             capacity,
             clock: ClockModel::default(),
             zone: "zone".into(),
+            island: 0,
             broken: false,
             certified_ago: Duration::from_secs(24 * 3_600),
             plan: None,

@@ -49,7 +49,7 @@ impl Cluster {
         // A message that its end has seen by now takes the line and changes nothing there.
         let moot = matches!(payload, Packet::Gossip(id) if self.gossip.has_seen(id, to));
         let parcel = Parcel::new(from as u32, to, care, bytes, payload);
-        let queue = &mut self.queues[self.zone_of[to as usize]];
+        let queue = &mut self.queues[self.island_of[to as usize]];
         self.links.send(self.time, parcel, |at, parcel| {
             if !moot {
                 queue.put(at, Due::Arrival(parcel));
@@ -193,7 +193,8 @@ impl Cluster {
             }
         }
         let satellite = self.is_satellite(i) || self.is_satellite(peer);
-        if let Some(model) = self.faults.gossip.filter(|_| !satellite) {
+        let one_zone = self.hosts[i].options.zone == self.hosts[peer].options.zone;
+        if let Some(model) = self.faults.gossip.filter(|_| !satellite && one_zone) {
             self.gossip.linked(model, i as u32, peer as u32);
         }
         if satellite {
@@ -256,7 +257,12 @@ impl Cluster {
         for host in [a, b] {
             if self.gossip.mesh(host as u32).len() < model.degree {
                 let all = self.hosts[host].links.keys().copied();
-                let peers: Vec<u32> = all.filter(|peer| !self.is_satellite(*peer as usize)).collect();
+                let zone = &self.hosts[host].options.zone;
+                let partner = |peer: &u32| {
+                    let peer = &self.hosts[*peer as usize];
+                    !peer.is_scheduled() && peer.options.zone == *zone
+                };
+                let peers: Vec<u32> = all.filter(partner).collect();
                 self.gossip.fill(model, &mut self.gossip_dice, host as u32, &peers);
             }
         }

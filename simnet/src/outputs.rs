@@ -67,7 +67,7 @@ impl Cluster {
 
     fn await_transfers(&mut self, i: usize, due: Vec<(Mono, Ticket)>) {
         for (at, ticket) in due {
-            self.queues[self.zone_of[i]].put(at, Due::Transfer(ticket));
+            self.queues[self.island_of[i]].put(at, Due::Transfer(ticket));
         }
     }
 

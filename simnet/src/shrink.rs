@@ -139,6 +139,8 @@ fn expand(schedule: &mut Schedule) {
             number: group.number + k,
             zone: group.zone_of(k),
             zones: 0,
+            island: group.island_of(k),
+            islands: 0,
             ..group.clone()
         };
         (0..).zip(group.names()).map(one).collect()

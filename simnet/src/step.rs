@@ -51,15 +51,15 @@ pub(crate) enum Job {
 }
 
 impl Cluster {
-    /// Does the one thing that is next in a zone, if it is due by `end`; says whether
+    /// Does the one thing that is next in an island, if it is due by `end`; says whether
     /// there was one.
-    pub(crate) fn step(&mut self, zone: usize, end: Mono) -> bool {
-        let Some((at, due)) = self.queues[zone].pop(end) else { return false };
+    pub(crate) fn step(&mut self, island: usize, end: Mono) -> bool {
+        let Some((at, due)) = self.queues[island].pop(end) else { return false };
         self.time = self.time.max(at);
         match due {
             Due::Wake(host) => self.wake(host, at),
             Due::Arrival(parcel) => {
-                let queue = &mut self.queues[zone];
+                let queue = &mut self.queues[island];
                 let again = |at, parcel| queue.put(at, Due::Arrival(parcel));
                 if let Some(parcel) = self.links.arrive(self.time, parcel, again) {
                     self.events += 1;
@@ -108,13 +108,13 @@ impl Cluster {
         let at = at.max(self.time);
         if host.armed.is_none_or(|armed| at < armed) {
             host.armed = Some(at);
-            self.queues[self.zone_of[i]].put(at, Due::Wake(i as u32));
+            self.queues[self.island_of[i]].put(at, Due::Wake(i as u32));
         }
     }
 
     pub(crate) fn later(&mut self, host: usize, after: Duration, job: Job) {
         let life = self.hosts[host].life;
-        self.queues[self.zone_of[host]].put(self.time + after, Due::Job { host: host as u32, life, job });
+        self.queues[self.island_of[host]].put(self.time + after, Due::Job { host: host as u32, life, job });
     }
 
     fn perform(&mut self, i: usize, job: Job) {

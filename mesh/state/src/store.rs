@@ -330,11 +330,16 @@ impl Store {
 
     /// The record of this wall time whose digest begins so.
     pub fn find(&self, wall: Wall, prefix: &[u8]) -> Option<&Entry> {
+        self.find_in(Scope::Zone, wall, prefix)
+    }
+
+    /// The same among those that two nodes with this in common compare.
+    pub fn find_in(&self, scope: Scope, wall: Wall, prefix: &[u8]) -> Option<&Entry> {
         let mut digest = [0; 32];
         for (to, from) in digest.iter_mut().zip(prefix) {
             *to = *from;
         }
-        let entry = self.index.at_or_after(&Key { wall, digest: Hash(digest) })?;
+        let entry = self.index_of(scope).at_or_after(&Key { wall, digest: Hash(digest) })?;
         (entry.key.wall == wall && entry.key.digest.0.starts_with(prefix)).then_some(entry)
     }
 

@@ -1,6 +1,7 @@
 //! This node as a candidate: it admits or refuses what it is offered, by its own true
 //! figures.
 
+use crate::allotment::Seat;
 use crate::choosing::per_replica;
 use crate::claim::EPOCH_MAX;
 use crate::holding::Held;
@@ -72,7 +73,8 @@ impl Node {
         if let Some(held) = self.held.get(&(name.clone(), offer.slot)) {
             return if held.phase == Phase::Draining { Verdict::BackingOff } else { Verdict::Fits };
         }
-        let stale = self.is_held_elsewhere(offer) || self.held_here(name) > offer.held;
+        let elsewhere = matches!(self.seat(name, offer.slot), Seat::Elsewhere | Seat::RunsElsewhere);
+        let stale = elsewhere || self.is_held_elsewhere(offer) || self.held_here(name) > offer.held;
         if offer.slot >= desired.slots() || stale {
             return Verdict::StaleView;
         }

@@ -155,8 +155,10 @@ impl Node {
         records.extend(self.store.rivals(RecordKind::CERTIFICATE, &key));
         records.extend(self.store.rivals(RecordKind::CORDON, &key));
         records.extend(self.store.get(&of(RecordKind::NODE, &key, peer)));
+        records.extend(self.store.of_kind(RecordKind::SUMMARY));
         for name in names {
             records.extend(self.store.rivals(RecordKind::WORKLOAD, name.as_str()));
+            records.extend(self.store.rivals(RecordKind::ALLOTMENT, name.as_str()));
             let claims = self.claims.get(name).into_iter().flatten();
             let Some(own) = self.claims.get(name).and_then(|claims| claims.get(&peer)) else { continue };
             records.extend(self.store.get(&of(RecordKind::CLAIM, name.as_str(), peer)));

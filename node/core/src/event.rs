@@ -33,6 +33,10 @@ pub enum EventKind {
     SelfDoubtOver,
     Cordon,
     RolledBack,
+    ZoneUp,
+    ZoneLost,
+    ZoneSplit,
+    Allotted,
 }
 
 /// Something that the node saw, decided or did.

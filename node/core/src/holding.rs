@@ -194,6 +194,9 @@ impl Node {
         if plant::on(Plant::DrainDropsTheLast) && self.service(self.me) == Service::Drained {
             return Some("this node is drained".to_owned());
         }
+        if let Some(why) = self.who_runs_elsewhere(name, slot) {
+            return Some(why);
+        }
         let holdings = self.holdings(name, slot);
         let keeper = rivals::keeper(desired.rule(), &holdings)?;
         // The loser goes on until the winner answers.
@@ -262,6 +265,7 @@ impl Node {
                 providers.push(node);
             }
         }
+        providers.extend(self.providers_beyond(name));
         providers
     }
 

@@ -20,6 +20,8 @@
 //! ```
 
 mod admission;
+pub mod allotment;
+mod allotting;
 mod attention;
 mod body;
 mod carried;
@@ -29,6 +31,7 @@ mod clock;
 pub mod cordon;
 pub mod event;
 pub mod fleet;
+pub mod gateway;
 mod holding;
 pub mod io;
 pub mod link_plan;
@@ -48,11 +51,13 @@ pub mod rollout;
 mod rumours;
 mod standby;
 pub mod standing;
+pub mod summary;
 mod syncing;
 mod view;
 pub mod why;
 pub mod workload;
 mod yielding;
+pub mod zone;
 
 pub use event::{Event, EventKind};
 pub use io::{ExecutorEvent, Input, Output};

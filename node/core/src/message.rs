@@ -27,6 +27,9 @@ pub enum Message<'b> {
     /// Those that the reader of a rumour lacks.
     #[n(5)]
     Ask(#[cbor(b(0), with = "minicbor::bytes")] &'b [u8]),
+    /// Membership among the gateways of all zones.
+    #[n(6)]
+    Between(#[cbor(b(0), with = "minicbor::bytes")] &'b [u8]),
 }
 
 /// A placer offers one slot to the candidate that it thinks best.

@@ -20,6 +20,7 @@ use crate::rumours::Rumours;
 use crate::standby::Ahead;
 use crate::syncing::Allowance;
 use crate::view::Desired;
+use crate::zone::Zones;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
@@ -187,6 +188,9 @@ pub struct Node {
     pub(crate) cursors: Cursors,
     pub(crate) allowances: BTreeMap<NodeId, Allowance>,
     pub(crate) rumours: Rumours,
+    pub(crate) zones: Zones,
+    /// The next reconciliation with another zone.
+    pub(crate) next_sync_beyond: Mono,
     pub(crate) next_refresh: Mono,
 
     /// Nothing is placed before.
@@ -261,7 +265,7 @@ impl Node {
         // Another in each life: what peers remember of an earlier one no longer counts.
         let store = Store::new(rng.next_u64());
         let membership = Membership::new(
-            MembershipConfig { me, generation, seed: membership_seed, timing: config.timing },
+            MembershipConfig { me, generation, seed: membership_seed, timing: config.timing.clone() },
             now.mono,
         );
         let addresses = config.addresses.iter().take(limit::ADDRESSES_MAX).map(ToString::to_string).collect();
@@ -327,6 +331,8 @@ impl Node {
             cursors: Cursors::default(),
             allowances: BTreeMap::new(),
             rumours: Rumours::default(),
+            zones: Zones::new(config.timing),
+            next_sync_beyond: now.mono,
             next_refresh: now.mono,
             settled_at: now.mono + SETTLE_ALONE,
             settled: false,
@@ -389,6 +395,9 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Now) {
         self.wake(now);
         self.membership.handle_timeout(now.mono);
+        if let Some(gate) = &mut self.zones.gate {
+            gate.between.handle_timeout(now.mono);
+        }
         self.settle();
     }
 
@@ -402,7 +411,8 @@ impl Node {
         let vacancy = self.vacancies.values().map(|v| v.next_at).min();
         let settled = (!self.settled).then_some(self.settled_at);
         let held = self.held.values().filter_map(|h| h.due()).min();
-        let parts = [self.membership.next_timeout(), settled, vacancy, held, self.rumours.due()];
+        let gate = self.zones.gate.as_ref().and_then(|gate| gate.due());
+        let parts = [self.membership.next_timeout(), settled, vacancy, held, self.rumours.due(), gate];
         (parts.into_iter().chain([Some(self.next_sync), Some(self.next_tick)]))
             .flatten()
             .min()
@@ -426,7 +436,9 @@ impl Node {
     /// Runs every part that is due or touched, then hands writes over as one batch.
     fn settle(&mut self) {
         self.drain_membership();
-        if self.now.mono >= self.next_tick {
+        self.drain_between();
+        let ticks = self.now.mono >= self.next_tick;
+        if ticks {
             self.next_tick = self.now.mono + if self.is_carried() { carried::TICK } else { TICK };
             self.close_stale_sessions();
             self.tick_records();
@@ -435,23 +447,32 @@ impl Node {
             self.tick_releases();
             self.tick_standby();
             self.tick_fleet();
+            self.greet_strangers();
+            self.tick_allotments();
             self.sweep();
             let load = self.load_now();
             self.membership.set_load(wire::encode(&load));
         }
         self.settle_down();
+        if self.review_zones() || ticks {
+            self.tick_gate();
+        }
         if self.is_carried() {
             self.exchange_if_due();
         } else {
             self.sync_if_due();
+            self.sync_beyond_if_due();
         }
         for workload in std::mem::take(&mut self.dirty) {
             self.evaluate(&workload);
+            self.allot_soon(&workload);
         }
+        self.advance_allotments();
         self.advance_held();
         self.advance_vacancies();
         self.tell_rumours();
         self.drain_membership();
+        self.drain_between();
         self.flush();
     }
 
@@ -514,5 +535,6 @@ impl Node {
         self.leaving = true;
         self.give_all_up();
         self.membership.leave(self.now.mono);
+        self.leave_gateways();
     }
 }

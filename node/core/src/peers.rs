@@ -25,6 +25,8 @@ const DIAL_SECOND: Duration = Duration::from_secs(2);
 
 /// Reconciliations that a node begins with the first peers that it links to.
 pub(crate) const FIRST_SYNCS: u32 = 3;
+/// A peer that did not say who it is within this time counts as one of the zone.
+const INTRODUCED: Duration = Duration::from_secs(1);
 /// Links that come back within this time share a reconciliation.
 const RELINKED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(500));
 
@@ -32,20 +34,24 @@ const RELINKED: (Duration, Duration) = (Duration::from_millis(100), Duration::fr
 #[derive(Debug, Default)]
 pub(crate) struct Peer {
     pub up: bool,
+    /// Its zone, where that is another than this node's.
+    pub zone: Option<String>,
     /// Whether it was ever up.
     linked: bool,
     pub rtt: Option<Duration>,
     pub heard: Option<Mono>,
     found: BTreeSet<SocketAddr>,
     /// What its last record said, also after that expired.
-    published: Arc<[SocketAddr]>,
+    pub published: Arc<[SocketAddr]>,
     attempts: u32,
-    next_dial: Option<Mono>,
+    pub next_dial: Option<Mono>,
 }
 
 impl Node {
+    /// Linked peers of this zone, and those whose zone is not known yet.
     pub(crate) fn linked(&self) -> impl Iterator<Item = NodeId> {
-        self.peers.iter().filter(|(id, p)| p.up && !self.fleet.has(**id)).map(|(id, _)| *id)
+        let here = |(id, p): &(&NodeId, &Peer)| p.up && p.zone.is_none() && !self.fleet.has(**id);
+        self.peers.iter().filter(here).map(|(id, _)| *id)
     }
 
     pub(crate) fn on_link_up(&mut self, peer: NodeId, rtt: Duration) {
@@ -70,17 +76,45 @@ impl Node {
         if self.fleet.has(peer) {
             return self.introduce_to(peer);
         }
-        self.greet(peer, again);
         if self.nodes.contains_key(&peer) {
+            self.introduce_to(peer);
+            self.greet(peer, again);
             self.membership.announce(self.now.mono, peer);
+        } else if self.is_beyond(peer) {
+            self.introduce_to(peer);
+            self.greet_beyond(peer, again);
+        } else {
+            // What there is to compare depends on its zone, which it says.
+            self.introduce_to(peer);
+            self.zones.strangers.insert(peer, (self.now.mono, again));
         }
     }
 
-    /// A new link. Each side says who it is; and where one of them may lack more than
-    /// that, one begins a reconciliation. Few of them suffice: a node that links to all
+    /// Whoever did not say of what zone it is counts as one of this zone.
+    pub(crate) fn greet_strangers(&mut self) {
+        let now = self.now.mono;
+        let due = self.zones.strangers.iter().filter(|(_, (since, _))| *since + INTRODUCED <= now);
+        for (peer, again) in due.map(|(peer, (_, again))| (*peer, *again)).collect::<Vec<_>>() {
+            self.zones.strangers.remove(&peer);
+            self.greet(peer, again);
+        }
+    }
+
+    /// A new link to another zone: what is for the whole mesh is compared at once.
+    pub(crate) fn greet_beyond(&mut self, peer: NodeId, again: bool) {
+        self.zones.changed = true;
+        if let (Some(gate), true) = (&mut self.zones.gate, self.zones.gateways.contains_key(&peer)) {
+            gate.between.announce(self.now.mono, peer);
+        }
+        if !again || self.me < peer {
+            self.sync_with(peer);
+        }
+    }
+
+    /// A new link within the zone, on which each side said who it is. Where one of them may
+    /// lack more than that, one begins a reconciliation. Few of them suffice: a node that links to all
     /// of a zone at once learns the same from each.
     fn greet(&mut self, peer: NodeId, again: bool) {
-        self.introduce_to(peer);
         if !again && self.first_syncs > 0 {
             self.first_syncs -= 1;
             self.sync_with(peer);
@@ -102,8 +136,10 @@ impl Node {
     }
 
     pub(crate) fn on_link_down(&mut self, peer: NodeId) {
+        self.zones.strangers.remove(&peer);
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.up = false;
+            self.zones.changed |= entry.zone.is_some();
             self.unlinked.insert(peer);
             entry.next_dial = Some(self.now.mono + DIAL_AGAIN.0);
             let event = Event::new(EventKind::LinkDown, format!("the link to {} is down", self.name(peer)));
@@ -125,6 +161,9 @@ impl Node {
         if let Some(entry) = self.peers.get_mut(&peer) {
             entry.rtt = Some(rtt);
             self.membership.set_rtt(peer, rtt);
+            if let Some(gate) = &mut self.zones.gate {
+                gate.between.set_rtt(peer, rtt);
+            }
         }
     }
 
@@ -162,9 +201,11 @@ impl Node {
             return;
         }
         let may_only_renew = self.may_only_renew();
+        let speaks_beyond = self.speaks_beyond();
         for &node in &self.unlinked {
             let Some(peer) = self.peers.get_mut(&node) else { continue };
-            if peer.next_dial.is_none_or(|at| at > now) {
+            // Between zones gateways talk, once a zone has any.
+            if peer.next_dial.is_none_or(|at| at > now) || (peer.zone.is_some() && !speaks_beyond) {
                 continue;
             }
             let mut addresses = peer.found.clone();
@@ -235,12 +276,15 @@ impl Node {
         if !swims {
             return;
         }
-        let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
-        let at = self.now.mono + head_start;
+        let at = self.dial_turn(node);
         let peer = self.peers.entry(node).or_default();
         peer.published = body.addresses.clone();
+        peer.zone = None;
         if peer.up {
             self.membership.announce(self.now.mono, node);
+            if let Some((_, again)) = self.zones.strangers.remove(&node) {
+                self.greet(node, again);
+            }
         } else {
             peer.next_dial.get_or_insert(at);
             self.unlinked.insert(node);
@@ -252,16 +296,21 @@ impl Node {
         // Nine of ten are this. The link vouches for who sent it, and membership refuses
         // whoever was evicted.
         if let Message::Membership(bytes) = message {
-            if !self.is_carried() && !self.fleet.has(from) {
+            if !self.is_carried() && !self.fleet.has(from) && !self.is_beyond(from) {
                 // A peer that sends nonsense harms nobody but itself.
                 let _ = self.membership.handle_datagram(self.now.mono, from, bytes);
             }
             return;
         }
+        if let Message::Between(bytes) = message {
+            return self.on_between(from, bytes);
+        }
         let Some(peer) = self.peers.get_mut(&from) else { return };
         peer.heard = Some(self.now.mono);
         match message {
-            Message::Membership(_) => {}
+            Message::Membership(_) | Message::Between(_) => {}
+            // Slots are placed within a zone.
+            Message::Offer(_) | Message::Answer(_) if self.is_beyond(from) => {}
             Message::Offer(offer) => self.on_offer(from, offer),
             Message::Answer(answer) => self.on_answer(from, answer),
             Message::Record(bytes) => self.take_all(vec![bytes.to_vec()], self.way_of(from)),
@@ -274,7 +323,13 @@ impl Node {
 
     /// How records come that a peer sends to this node alone.
     pub(crate) fn way_of(&self, peer: NodeId) -> Way {
-        if self.fleet.has(peer) { Way::Carried } else { Way::Direct }
+        if self.fleet.has(peer) {
+            Way::Carried
+        } else if self.is_beyond(peer) {
+            Way::Beyond
+        } else {
+            Way::Direct
+        }
     }
 
     /// Carries out what membership wants, and reacts to what it found.
@@ -290,8 +345,15 @@ impl Node {
         }
     }
 
+    /// When this node dials another of which it heard.
+    pub(crate) fn dial_turn(&self, node: NodeId) -> Mono {
+        let head_start = if self.me < node { Duration::ZERO } else { DIAL_SECOND };
+        self.now.mono + head_start
+    }
+
     fn on_member(&mut self, event: membership::Event) {
         use membership::Event as E;
+        self.zones.changed = true;
         match &event {
             E::Up { node, .. } | E::Down { node, .. } | E::Left { node } => self.touch_claims_of(*node),
             E::SelfDoubt { .. } => self.touch_all(),

@@ -75,15 +75,16 @@ impl Node {
             return;
         }
         self.review_standby(name);
-        let slots = self.desired.get(name).map_or(0, |d| d.slots());
-        let gone: Vec<_> = self.vacancies_of(name).filter(|&slot| slot >= slots).collect();
+        let slots = self.slots_here(name);
+        let gone: Vec<_> =
+            self.vacancies_of(name).filter(|slot| slots.binary_search(slot).is_err()).collect();
         for slot in gone {
             self.vacancies.remove(&(name.clone(), slot));
         }
         if !self.settled {
             return;
         }
-        for slot in 0..slots {
+        for slot in slots {
             let key = (name.clone(), slot);
             let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
             let taken = (claimed_here && !self.yields(name, slot, self.me))

@@ -1,18 +1,21 @@
 //! Records coming in, going out, and becoming visible: verified, authorised,
 //! merged, written down. What this node says itself is staged until it is durable.
 
+use crate::allotment::Allotment;
 use crate::body::{self, NodeBody, WorkloadBody};
 use crate::cordon::Cordon;
 use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
+use crate::summary::Summary;
 use crate::workload::WorkloadSpec;
 use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Hash, Hlc, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
-use orbweave_state::record::{Opener, Record, RecordId, RecordKind};
+use orbweave_state::record::{Opener, Record, RecordId, RecordKind, Scope};
 use orbweave_state::store::Merge;
 use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, TrustError, TrustStatement};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Records from the future that are kept until their time comes.
@@ -57,6 +60,8 @@ pub(crate) struct Staged {
 pub(crate) enum Way {
     Gossip,
     Direct,
+    /// From a node of another zone.
+    Beyond,
     /// From a node on scheduled links, which tells its hosts alone.
     Carried,
 }
@@ -89,10 +94,12 @@ fn order(kind: RecordKind) -> u8 {
     match kind {
         RecordKind::TRUST => 0,
         RecordKind::NODE => 1,
-        RecordKind::WORKLOAD => 2,
-        RecordKind::CLAIM => 3,
-        RecordKind::CORDON => 4,
-        _ => 5,
+        RecordKind::SUMMARY => 2,
+        RecordKind::WORKLOAD => 3,
+        RecordKind::CLAIM => 4,
+        RecordKind::ALLOTMENT => 5,
+        RecordKind::CORDON => 6,
+        _ => 7,
     }
 }
 
@@ -105,8 +112,19 @@ impl Node {
         }
         let is_workload = |r: &Record| r.id().kind == RecordKind::WORKLOAD;
         let (workloads, others): (Vec<_>, Vec<_>) = records.into_iter().partition(is_workload);
+        // What was said in a zone that this node was moved away from is not for this one.
+        let moved: BTreeSet<PublicKey> = others
+            .iter()
+            .filter(|r| r.id().kind == RecordKind::NODE && r.id().author != self.me.into())
+            .filter(|r| NodeBody::of(r).is_ok_and(|body| body.info.zone != self.info.zone))
+            .map(|r| r.id().author)
+            .collect();
         // Claims before workloads: whoever held a part admitted the release before.
         for record in others.into_iter().chain(workloads) {
+            if moved.contains(&record.id().author) && record.id().kind.scope() == Scope::Zone {
+                self.writes.push(Write::DropRecord { key: wire::encode(record.id()) });
+                continue;
+            }
             if plant::on(Plant::DeletionForgotten)
                 && WorkloadSpec::decode(record.body()).is_ok_and(|spec| spec.deleted)
             {
@@ -142,8 +160,14 @@ impl Node {
         if !self.is_news(&record) {
             return;
         }
+        if way == Way::Beyond && id.kind != RecordKind::NODE && id.kind.scope() == Scope::Zone {
+            return;
+        }
         if let Err(why) = self.authorise(&record) {
             return self.refused(Some(id.author), why);
+        }
+        if self.is_of_another_zone(&record) {
+            return;
         }
         let ahead = Duration::from_millis(record.hlc().wall.0.saturating_sub(self.wall().0));
         if ahead > limit::CLOCK_AHEAD_MAX && !plant::on(Plant::HoldBackOff) {
@@ -171,13 +195,39 @@ impl Node {
             self.hlc.observe(record.hlc());
             self.write(&record);
             self.index(&record);
-            if news && way != Way::Gossip && !self.is_carried() {
-                self.spread(&record);
-                if way == Way::Carried {
-                    self.push_to_placers(&record);
-                }
+            if news && !self.is_carried() {
+                self.pass_on(&record, way);
             }
         }
+    }
+
+    /// Tells others what is new.
+    fn pass_on(&mut self, record: &Record, way: Way) {
+        self.spread_beyond(record);
+        if way == Way::Gossip {
+            return;
+        }
+        // Nobody of this zone has published what comes from another.
+        if way == Way::Beyond && self.gossip {
+            self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
+        }
+        self.spread(record);
+        if way == Way::Carried {
+            self.push_to_placers(record);
+        }
+    }
+
+    /// A node record of another zone is not for this one; it says of what zone its author is.
+    fn is_of_another_zone(&mut self, record: &Record) -> bool {
+        if record.id().kind != RecordKind::NODE {
+            return false;
+        }
+        let Ok(body) = NodeBody::of(record) else { return false };
+        if body.info.zone == self.info.zone {
+            return false;
+        }
+        self.on_stranger(record.id().author.into(), &body.info.zone, &body.info.certificate);
+        true
     }
 
     /// Whether a record is newer than what is held of its identity, than what is on its
@@ -254,6 +304,8 @@ impl Node {
                     Err(error) => Err(error.to_string()),
                 }
             }
+            RecordKind::SUMMARY => self.authorise_summary(record),
+            RecordKind::ALLOTMENT => self.authorise_allotment(record),
             RecordKind::CERTIFICATE => self.authorise_renewal(key, author, record.body()),
             RecordKind::CORDON => {
                 if !self.authority.may(author, Roles::OPERATE, self.wall()) {
@@ -307,6 +359,16 @@ impl Node {
                     self.review_cordon(node);
                 }
             }
+            RecordKind::SUMMARY => {
+                if let Ok(summary) = record.read(Summary::decode) {
+                    self.on_summary(node, summary);
+                }
+            }
+            RecordKind::ALLOTMENT => {
+                if let (Ok(name), Ok(allotment)) = (key.parse(), record.read(Allotment::decode)) {
+                    self.on_allotment(name, node, allotment);
+                }
+            }
             RecordKind::CERTIFICATE if *key == self.me.to_string() => self.adopt_renewal(record.body()),
             _ => {}
         }
@@ -338,6 +400,12 @@ impl Node {
             RecordKind::CORDON => {
                 if let Ok(node) = id.key.parse::<NodeId>() {
                     self.review_cordon(node);
+                }
+            }
+            RecordKind::SUMMARY => self.drop_summary(node),
+            RecordKind::ALLOTMENT => {
+                if let Ok(name) = id.key.parse::<WorkloadName>() {
+                    self.drop_allotment(&name, node);
                 }
             }
             _ => {}
@@ -378,7 +446,8 @@ impl Node {
             self.index(&record);
             if first {
                 // Links that came up before it was durable had nothing to be introduced by.
-                self.linked().collect::<Vec<_>>().into_iter().for_each(|peer| self.introduce_to(peer));
+                let linked: Vec<NodeId> = self.linked().chain(self.linked_beyond()).collect();
+                linked.into_iter().for_each(|peer| self.introduce_to(peer));
             }
             if self.is_carried() {
                 self.tell_hosts(&record);
@@ -389,6 +458,7 @@ impl Node {
             if news && !self.is_carried() {
                 self.push_to_placers(&record);
                 self.spread(&record);
+                self.spread_beyond(&record);
             }
         }
         for promise in promises {
@@ -518,6 +588,7 @@ impl Node {
         }
         self.membership.forget(peer);
         self.clock.forget(peer);
+        self.zones.strangers.remove(&peer);
         self.peers.remove(&peer);
         self.unlinked.remove(&peer);
         self.outputs.push_back(Output::Evict { peer });

@@ -1,5 +1,6 @@
 //! What a node can tell about itself and its mesh. Reading changes nothing.
 
+use crate::allotment::Seat;
 use crate::holding::Stage;
 use crate::message::Load;
 use crate::node::Node;
@@ -81,6 +82,10 @@ pub struct SlotReport {
     pub generation: Option<u64>,
     /// On this node: the instance, how far it is and since when.
     pub here: Option<(Option<InstanceId>, &'static str, Duration)>,
+    /// The zone that keeps it, where that is another one.
+    pub zone: Option<String>,
+    /// Whether that zone runs it, by its leader's word.
+    pub elsewhere_runs: bool,
 }
 
 /// A workload that requests can reach.
@@ -290,7 +295,7 @@ impl Node {
         for slot in 0..wanted.max(held) {
             let holdings = self.holdings(name, slot);
             if holdings.is_empty() {
-                reports.push(SlotReport { slot, holding: None, generation: None, here: None });
+                reports.push(self.slot_elsewhere(name, slot));
             }
             reports.extend(holdings.into_iter().map(|holding| self.slot_report(name, slot, holding)));
         }
@@ -337,7 +342,27 @@ impl Node {
         let here = (holding.holder == self.me).then(|| self.here(name, slot)).flatten();
         let claim = self.claims.get(name).and_then(|c| c.get(&holding.holder));
         let generation = claim.and_then(|c| c.at(slot)).and_then(|r| r.generation);
-        SlotReport { slot, holding: Some(holding), generation, here }
+        let (zone, elsewhere_runs) = self.zone_elsewhere(name, slot);
+        SlotReport { slot, holding: Some(holding), generation, here, zone, elsewhere_runs }
+    }
+
+    /// A slot that no node of this zone holds.
+    fn slot_elsewhere(&self, name: &WorkloadName, slot: u32) -> SlotReport {
+        let (zone, elsewhere_runs) = self.zone_elsewhere(name, slot);
+        let keeper = zone.as_ref().and_then(|_| self.zone_keeper(name, slot));
+        let allotment = keeper.and_then(|keeper| self.zones.allotments.get(name)?.get(&keeper.holder));
+        let generation = allotment.and_then(|allotment| allotment.claim.at(slot)?.generation);
+        SlotReport { slot, holding: None, generation, here: None, zone, elsewhere_runs }
+    }
+
+    fn zone_elsewhere(&self, name: &WorkloadName, slot: u32) -> (Option<String>, bool) {
+        let runs = match self.seat(name, slot) {
+            Seat::Vacant | Seat::Here => return (None, false),
+            Seat::Elsewhere => false,
+            Seat::RunsElsewhere => true,
+        };
+        let keeper = self.zone_keeper(name, slot).map(|keeper| keeper.holder);
+        (keeper.and_then(|keeper| self.zones.zone_of(keeper)).map(str::to_owned), runs)
     }
 
     fn here(&self, name: &WorkloadName, slot: u32) -> Option<(Option<InstanceId>, &'static str, Duration)> {

@@ -205,8 +205,11 @@ impl Node {
         let max_unavailable = rollout.max_unavailable.max(1) as usize;
         let slots = vec![0; desired.slots() as usize];
         let mut turns = Turns { slots, max_unavailable, ..Turns::default() };
-        for (&holder, claim) in self.claims.get(name).into_iter().flatten() {
-            let counts = self.counts(holder);
+        let nodes = self.claims.get(name).into_iter().flatten();
+        let nodes = nodes.map(|(holder, claim)| (*holder, &**claim, self.counts(*holder)));
+        // What other zones hold their leaders say.
+        let zones = self.allotted_elsewhere(name).map(|(leader, a)| (leader, &a.claim, true));
+        for (holder, claim, counts) in nodes.chain(zones) {
             for range in &claim.ranges {
                 let settled = range.settled == Some(mark);
                 let mut flags = if settled { flag::HAD_SETTLED } else { 0 };

@@ -8,7 +8,7 @@ use crate::io::Output;
 use crate::message::Message;
 use crate::node::Node;
 use orbweave_model::{Mono, NodeId, Wall, limit};
-use orbweave_state::record::Record;
+use orbweave_state::record::{Record, Scope};
 use orbweave_state::store::index::{Entry, Key};
 use orbweave_state::sync::{self, WireVersion};
 use rand::RngExt;
@@ -39,9 +39,18 @@ const ASK_COST: usize = 64;
 /// What is told, and what was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Rumours {
+    /// Within the zone.
+    here: News,
+    /// To other zones.
+    beyond: News,
+    asked: BTreeMap<(Wall, Vec<u8>), Mono>,
+}
+
+/// What is told to one kind of peers.
+#[derive(Debug, Default)]
+struct News {
     hot: BTreeMap<Key, Hot>,
     told_at: Option<Mono>,
-    asked: BTreeMap<(Wall, Vec<u8>), Mono>,
 }
 
 /// One record that is told.
@@ -54,7 +63,40 @@ struct Hot {
 impl Rumours {
     /// When something is to be told.
     pub fn due(&self) -> Option<Mono> {
-        self.hot.values().map(|hot| hot.due).min()
+        let due = |news: &News| news.hot.values().map(|hot| hot.due).min();
+        [due(&self.here), due(&self.beyond)].into_iter().flatten().min()
+    }
+}
+
+impl News {
+    /// Takes a record up to be told, if there is room.
+    fn take(&mut self, key: Key, now: Mono) -> bool {
+        if self.hot.len() >= HOT_MAX {
+            return false;
+        }
+        let due = self.told_at.map_or(now, |at| (at + GAP).max(now));
+        self.hot.insert(key, Hot { rounds: 0, due });
+        true
+    }
+
+    /// What is told now; what one datagram does not carry waits for the next.
+    fn round(&mut self, now: Mono, again: Mono) -> Vec<Key> {
+        let due = self.hot.iter().filter(|(_, hot)| hot.due <= now);
+        let round: Vec<Key> = due.map(|(key, _)| *key).take(TOLD_MAX).collect();
+        if round.is_empty() {
+            return round;
+        }
+        self.told_at = Some(now);
+        for hot in self.hot.values_mut().filter(|hot| hot.due <= now) {
+            hot.due = now + GAP;
+        }
+        for key in &round {
+            match self.hot.get_mut(key) {
+                Some(hot) if hot.rounds + 1 < ROUNDS => *hot = Hot { rounds: hot.rounds + 1, due: again },
+                _ => drop(self.hot.remove(key)),
+            }
+        }
+        round
     }
 }
 
@@ -64,43 +106,45 @@ impl Node {
         if self.gossip || self.speaks == WireVersion::Previous {
             return;
         }
-        let key = Key { wall: record.hlc().wall, digest: record.digest() };
-        if self.rumours.hot.len() < HOT_MAX {
-            let due = self.rumours.told_at.map_or(self.now.mono, |at| (at + GAP).max(self.now.mono));
-            self.rumours.hot.insert(key, Hot { rounds: 0, due });
-        } else {
+        if !self.rumours.here.take(key_of(record), self.now.mono) {
             let soon = self.now.mono + self.jitter(AFTER_MANY.0, AFTER_MANY.1);
             self.next_sync = self.next_sync.min(soon);
+        }
+    }
+
+    /// A record is new here: whoever is linked to other zones tells them, if it is for all.
+    pub(crate) fn spread_beyond(&mut self, record: &Record) {
+        let concerns = record.id().kind.scope() == Scope::Mesh && self.speaks == WireVersion::Current;
+        if !concerns || self.linked_beyond().next().is_none() || !self.speaks_beyond() {
+            return;
+        }
+        if !self.rumours.beyond.take(key_of(record), self.now.mono) {
+            let soon = self.now.mono + self.jitter(AFTER_MANY.0, AFTER_MANY.1);
+            self.next_sync_beyond = self.next_sync_beyond.min(soon);
         }
     }
 
     /// Tells what is due to a few peers, drawn anew each time.
     pub(crate) fn tell_rumours(&mut self) {
         let now = self.now.mono;
-        let due = self.rumours.hot.iter().filter(|(_, hot)| hot.due <= now);
-        let round: Vec<Key> = due.map(|(key, _)| *key).take(TOLD_MAX).collect();
-        if round.is_empty() {
+        if self.rumours.due().is_none_or(|due| due > now) {
             return;
         }
-        self.rumours.told_at = Some(now);
-        // What one datagram does not carry waits for the next.
-        for hot in self.rumours.hot.values_mut().filter(|hot| hot.due <= now) {
-            hot.due = now + GAP;
-        }
         let again = now + self.jitter(ROUND.0, ROUND.1);
-        for key in &round {
-            match self.rumours.hot.get_mut(key) {
-                Some(hot) if hot.rounds + 1 < ROUNDS => *hot = Hot { rounds: hot.rounds + 1, due: again },
-                _ => drop(self.rumours.hot.remove(key)),
-            }
-        }
+        let (here, beyond) = (self.rumours.here.round(now, again), self.rumours.beyond.round(now, again));
+        let up: Vec<NodeId> = self.linked().collect();
+        self.tell(&here, up);
+        let up: Vec<NodeId> = self.linked_beyond().collect();
+        self.tell(&beyond, up);
+    }
+
+    fn tell(&mut self, round: &[Key], mut up: Vec<NodeId>) {
         // What was superseded meanwhile is no news.
         let entries: Vec<&Entry> = round.iter().filter_map(|key| self.store.entry(key)).collect();
         if entries.is_empty() {
             return;
         }
         let bytes = Message::Rumour(&sync::write_offer(&entries)).encode();
-        let mut up: Vec<NodeId> = self.linked().collect();
         for _ in 0..FANOUT.min(up.len()) {
             let to = up.swap_remove(self.rng.random_range(0..up.len()));
             self.outputs.push_back(Output::Datagram { to, bytes: bytes.clone() });
@@ -130,8 +174,9 @@ impl Node {
     /// A peer lacks what this node told it.
     pub(crate) fn on_ask(&mut self, from: NodeId, bytes: &[u8]) {
         let Ok(offers) = sync::read_offer(bytes, TOLD_MAX) else { return };
+        let scope = if self.is_beyond(from) { Scope::Mesh } else { Scope::Zone };
         for offer in offers {
-            let Some(entry) = self.store.find(offer.wall, &offer.prefix) else { continue };
+            let Some(entry) = self.store.find_in(scope, offer.wall, &offer.prefix) else { continue };
             let bytes = Message::Record(&entry.bytes).encode();
             if !self.allow(from, bytes.len() + ASK_COST) {
                 return;
@@ -144,4 +189,8 @@ impl Node {
             }
         }
     }
+}
+
+fn key_of(record: &Record) -> Key {
+    Key { wall: record.hlc().wall, digest: record.digest() }
 }

@@ -16,6 +16,8 @@ use std::time::Duration;
 pub const STANDBYS: usize = 2;
 /// A component that could not be fetched ahead is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
+/// The same for one that is fetched to be given on.
+const CARRY_AGAIN: Duration = Duration::from_secs(1);
 /// Stands for the whole workload where a slot is asked for.
 const ANY_SLOT: u32 = u32::MAX;
 
@@ -61,11 +63,13 @@ impl Node {
         if self.ahead.contains_key(&hash) {
             return;
         }
+        let slots = self.slots_here(name);
         let runs = |slot| self.holdings(name, slot).iter().any(|h| h.phase == Phase::Running);
         if self.held_here(name) > 0
             || self.leaving
             || !self.stands_by(name, desired)
-            || !(0..desired.slots()).all(runs)
+            || slots.is_empty()
+            || !slots.into_iter().all(runs)
         {
             return;
         }
@@ -100,7 +104,7 @@ impl Node {
         match self.ahead.get(&hash) {
             Some(Ahead::Fetching) => {}
             Some(Ahead::Carrying) => {
-                let next = if fetched { Ahead::Carried } else { Ahead::Again(self.now.mono + AGAIN) };
+                let next = if fetched { Ahead::Carried } else { Ahead::Again(self.now.mono + CARRY_AGAIN) };
                 self.ahead.insert(hash, next);
                 return;
             }

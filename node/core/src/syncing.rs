@@ -87,7 +87,7 @@ impl Node {
             salt: self.rng.next_u64(),
             speaks: self.speaks,
             begins,
-            scope: Scope::Zone,
+            scope: if self.is_beyond(peer) { Scope::Mesh } else { Scope::Zone },
         }
     }
 
@@ -112,6 +112,21 @@ impl Node {
         if up.is_empty() {
             up = self.linked().collect();
         }
+        if !up.is_empty() {
+            let peer = up[self.rng.random_range(0..up.len())];
+            self.sync_with(peer);
+        }
+    }
+
+    /// Reconciles with a node of another zone, where that falls to this node.
+    pub(crate) fn sync_beyond_if_due(&mut self) {
+        if self.now.mono < self.next_sync_beyond {
+            return;
+        }
+        // Whoever is no gateway, and is linked all the same, is a way if there is no other.
+        let times = if self.speaks_beyond() { 1 } else { 10 };
+        self.next_sync_beyond = self.now.mono + self.jitter(EVERY.0 * times, EVERY.1 * times);
+        let up: Vec<NodeId> = self.linked_beyond().collect();
         if !up.is_empty() {
             let peer = up[self.rng.random_range(0..up.len())];
             self.sync_with(peer);

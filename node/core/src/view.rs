@@ -103,6 +103,9 @@ impl Node {
         if self.desired.insert(name.clone(), desired).is_some() {
             self.forget_components();
         }
+        if self.zones.is_many() {
+            self.reseat(name);
+        }
         if before != Some((generation, hlc)) {
             self.notify(if deleted {
                 Event::new(EventKind::WorkloadDeleted, format!("{name} is deleted")).of(name)

@@ -75,7 +75,7 @@ impl Cluster {
     /// How long a satellite was in contact with some host of its zone that is up, since then.
     pub fn in_reach(&self, satellite: usize, since: Mono) -> Duration {
         let mut all: Vec<(Mono, Mono)> = Vec::new();
-        for (host, _) in self.on_land_in(self.zone_of[satellite]) {
+        for (host, _) in self.on_land_in(self.island_of[satellite]) {
             if let Some(contacts) = self.links.route(satellite as u32, host as u32).model.contacts.as_ref() {
                 let cut = |(begin, end): &(Mono, Mono)| ((*begin).max(since), (*end).min(self.time));
                 all.extend(contacts.windows().iter().map(cut));

@@ -3,6 +3,7 @@
 use super::reader::disk_key;
 use crate::cluster::Cluster;
 use orbweave_core::WorkloadSpec;
+use orbweave_core::allotment::Allotment;
 use orbweave_core::claim::Claim;
 use orbweave_core::cordon::{Cordon, Service};
 use orbweave_model::{NodeId, Wall};
@@ -92,6 +93,26 @@ impl Cluster {
             Some((NodeId::from(record.id().author), Claim::decode(record.body()).ok()?))
         });
         claims.filter(|(holder, _)| *holder != self.hosts[i].id).collect()
+    }
+
+    /// What leaders say that other zones hold of a workload, or other parts of a host's own,
+    /// as far as it goes by their word.
+    pub(super) fn allotted_elsewhere(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Claim)> {
+        let voice = self.hosts[i].node.as_ref().and_then(|node| node.voice());
+        let mut allotted = self.allotted(i, known, name);
+        allotted.retain(|(leader, _)| Some(*leader) != voice);
+        allotted
+    }
+
+    /// What leaders say that zones hold of a workload, as far as a host goes by their word.
+    pub(super) fn allotted(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Claim)> {
+        let Some(node) = &self.hosts[i].node else { return Vec::new() };
+        let records = self.known_at(i, known, RecordKind::ALLOTMENT, Some(name)).into_iter();
+        let allotments = records.filter_map(|bytes| {
+            let record = self.read(bytes)?;
+            Some((NodeId::from(record.id().author), Allotment::decode(record.body()).ok()?.claim))
+        });
+        allotments.filter(|(leader, _)| node.counts_leader(*leader)).collect()
     }
 
     /// What a host's own disk says that it claims of a workload: what would be left of

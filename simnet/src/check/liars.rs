@@ -10,7 +10,9 @@
 //!   the host lacks; or the release is trusted no more;
 //! - a claim on that very slot, signed by its holder and on this host's disk, is said to
 //!   run and comes before its own: its own should be elsewhere and that one not, or by the
-//!   workload's rule; and its holder is not held for dead.
+//!   workload's rule; and its holder is not held for dead;
+//! - another zone is said to run it, by a leader whose word counts, and keeps it before this
+//!   one by the same rule.
 //!
 //! So one liar is one rival a slot: it cannot speak for others, nor stop what it does
 //! not claim to run. That also is what makes a loser wait for its winner, and lets the
@@ -142,6 +144,29 @@ fn has_reason(
         trusted && counts && running.is_some_and(comes_before)
     };
     cluster.rivals_at(host, Known::Heard, name).iter().any(wins)
+        || runs_in_another_zone(cluster, host, known, name, slot, rule)
+}
+
+/// Whether another zone runs a slot, by its leader's word, and keeps it before this one.
+fn runs_in_another_zone(
+    cluster: &Cluster,
+    host: usize,
+    known: Known,
+    name: &str,
+    slot: u32,
+    rule: Reconcile,
+) -> bool {
+    let voice = cluster.hosts[host].node.as_ref().and_then(|node| node.voice());
+    let all = cluster.allotted(host, known, name);
+    let mine = all.iter().find(|(leader, _)| Some(*leader) == voice);
+    let mine = mine.and_then(|(leader, claim)| Some((*leader, claim.at(slot)?)));
+    let elsewhere = all.iter().filter(|(leader, _)| Some(*leader) != voice);
+    elsewhere.filter_map(|(leader, claim)| Some((*leader, claim.at(slot)?))).any(|(leader, theirs)| {
+        let wins = |mine: (NodeId, &ClaimRange)| {
+            mine.1.phase == Phase::Draining || comes_before(rule, (leader, theirs), mine)
+        };
+        theirs.phase == Phase::Running && mine.is_none_or(wins)
+    })
 }
 
 /// Whether one claim on a slot keeps it before another, as SCHEDULING.md says.

@@ -12,7 +12,7 @@ use orbweave_core::report::SlotReport;
 use orbweave_model::{NodeId, Resources, WorkloadName};
 use orbweave_scheduler::policy::OVER_NODES;
 use orbweave_scheduler::rivals::{Holding, Phase};
-use orbweave_trust::{Release, RollbackGuard};
+use orbweave_trust::{Authority, Release, RollbackGuard};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Demands [`whole`] at the end of a run.
@@ -43,50 +43,87 @@ impl Checker for Liveness {
 pub fn whole(cluster: &Cluster) -> Result<(), String> {
     members_agree(cluster)?;
     converged(cluster)?;
-    (0..cluster.zones()).try_for_each(|zone| whole_in(cluster, zone))
+    (0..cluster.islands()).try_for_each(|island| whole_in(cluster, island))
 }
 
-fn whole_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
-    let Some((first, _)) = cluster.on_land_in(zone).next() else { return Ok(()) };
+fn whole_in(cluster: &Cluster, island: usize) -> Result<(), String> {
+    let Some((first, _)) = cluster.on_land_in(island).next() else { return Ok(()) };
     let Some(node) = cluster.hosts[first].up() else { return Ok(()) };
     let mut names: BTreeSet<WorkloadName> = node.workloads().into_iter().map(|w| w.name).collect();
-    let instances = cluster.up_in(zone).flat_map(|(_, host)| host.instances.values());
+    let instances = cluster.up_in(island).flat_map(|(_, host)| host.instances.values());
     names.extend(instances.map(|instance| instance.workload.clone()));
     let Some(authority) = cluster.authority_at(first, Known::Heard) else { return Ok(()) };
     for name in names {
         let spec = cluster.desired_at(first, Known::Heard, name.as_str(), &authority);
         let wanted = spec.as_ref().filter(|spec| !spec.deleted).map_or(0, |spec| spec.replicas);
-        let holders = agreed(cluster, zone, &name)?;
+        let holders = agreed(cluster, island, &name)?;
         if let Some((slot, _)) = holders.range(wanted..).next() {
             return Err(format!("{name}/{slot} is held, and there are {wanted} slots"));
         }
-        runs_as_held(cluster, zone, &name, &holders)?;
+        runs_as_held(cluster, island, &name, &holders)?;
         let Some(spec) = spec else { continue };
         all_on_one_revision(cluster, first, &name, &spec)?;
-        let view = View { cluster, host: first, known: Known::Heard, authority: &authority };
+        // Rules between replicas are kept within a zone, by what its nodes know.
+        let zones: Vec<Part<'_>> = cluster
+            .zones_in(island)
+            .into_iter()
+            .filter_map(|zone| Part::of(cluster, island, zone, &holders))
+            .collect();
         let misplaced = |slot: &u32| match holders.get(slot) {
             None => true,
-            Some(holder) => view.yields(name.as_str(), *slot, *holder, &spec),
+            Some(holder) => {
+                let part = zones.iter().find(|part| part.holders.contains_key(slot));
+                part.is_some_and(|part| part.view(&authority).yields(name.as_str(), *slot, *holder, &spec))
+            }
         };
         if let Some(slot) = (0..wanted).find(misplaced) {
             let now = cluster.corrected(first);
             let guard = RollbackGuard::new();
             let release = Release::verify(&spec.release, &authority, &guard, now, &*cluster.check);
             let component = release.ok().map(|release| release.statement().blake3);
-            let somewhere = |hash| cluster.up_in(zone).any(|(_, host)| host.blobs.contains(&hash));
+            let somewhere = |hash| cluster.up_in(island).any(|(_, host)| host.blobs.contains(&hash));
+            let admits = |part: &Part<'_>| {
+                let view = part.view(&authority);
+                let hosts = cluster.on_land_of(island, part.zone);
+                let mut hosts = hosts.map(|(_, host)| host);
+                let admits = |host: &&Host| would_admit(&view, host, &name, &spec, slot, &part.holders);
+                hosts.find(admits).map(|host| host.name.clone())
+            };
             if component.is_some_and(somewhere)
-                && let Some((_, host)) = cluster
-                    .up_in(zone)
-                    .find(|(_, host)| would_admit(&view, host, &name, &spec, slot, &holders))
+                && let Some(host) = zones.iter().find_map(admits)
             {
-                return Err(format!(
-                    "{name}/{slot} has no place of its own, and {} would admit it",
-                    host.name
-                ));
+                return Err(format!("{name}/{slot} has no place of its own, and {host} would admit it"));
             }
         }
     }
     Ok(())
+}
+
+/// What one zone holds of a workload, and a node of it.
+struct Part<'a> {
+    cluster: &'a Cluster,
+    zone: &'a str,
+    first: usize,
+    holders: BTreeMap<u32, NodeId>,
+}
+
+impl<'a> Part<'a> {
+    fn of(
+        cluster: &'a Cluster,
+        island: usize,
+        zone: &'a str,
+        holders: &BTreeMap<u32, NodeId>,
+    ) -> Option<Self> {
+        let (first, _) = cluster.on_land_of(island, zone).next()?;
+        let is_here =
+            |id: &NodeId| cluster.host_of(id).is_some_and(|i| cluster.hosts[i].options.zone == zone);
+        let holders = holders.iter().filter(|(_, id)| is_here(id)).map(|(slot, id)| (*slot, *id)).collect();
+        Some(Self { cluster, zone, first, holders })
+    }
+
+    fn view<'b>(&'b self, authority: &'b Authority) -> View<'b> {
+        View { cluster: self.cluster, host: self.first, known: Known::Heard, authority }
+    }
 }
 
 /// A rollout that nobody says failed has reached every slot that is held.
@@ -112,10 +149,32 @@ fn all_on_one_revision(
     }
 }
 
-/// The holder of each slot, if all views name the same one, which runs.
-fn agreed(cluster: &Cluster, zone: usize, name: &WorkloadName) -> Result<BTreeMap<u32, NodeId>, String> {
+/// The holder of each slot, if all views of its zone name the same one, which runs, and no
+/// two zones hold it.
+pub(super) fn agreed(
+    cluster: &Cluster,
+    island: usize,
+    name: &WorkloadName,
+) -> Result<BTreeMap<u32, NodeId>, String> {
+    let mut all = BTreeMap::new();
+    for zone in cluster.zones_in(island) {
+        for (slot, holder) in agreed_in(cluster, island, zone, name)? {
+            if all.insert(slot, holder).is_some() {
+                return Err(format!("{name}/{slot} is held in two zones"));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn agreed_in(
+    cluster: &Cluster,
+    island: usize,
+    zone: &str,
+    name: &WorkloadName,
+) -> Result<BTreeMap<u32, NodeId>, String> {
     let mut agreed: Option<(&str, BTreeMap<u32, NodeId>)> = None;
-    for (_, host) in cluster.on_land_in(zone) {
+    for (_, host) in cluster.on_land_of(island, zone) {
         let Some(node) = host.up() else { continue };
         let mut holders: BTreeMap<u32, NodeId> = BTreeMap::new();
         for report in node.slots(name) {
@@ -137,14 +196,15 @@ fn agreed(cluster: &Cluster, zone: usize, name: &WorkloadName) -> Result<BTreeMa
     Ok(agreed.map(|(_, holders)| holders).unwrap_or_default())
 }
 
-fn runs_as_held(
+/// Executors run a workload's slots where they are held, and nothing else of it.
+pub(super) fn runs_as_held(
     cluster: &Cluster,
-    zone: usize,
+    island: usize,
     name: &WorkloadName,
     holders: &BTreeMap<u32, NodeId>,
 ) -> Result<(), String> {
     let mut running = BTreeMap::new();
-    for (_, host) in cluster.up_in(zone) {
+    for (_, host) in cluster.up_in(island) {
         for instance in host.instances.values().filter(|instance| instance.workload == *name) {
             if running.insert(instance.slot, host.id).is_some() {
                 return Err(format!("{name}/{} runs twice", instance.slot));
@@ -210,7 +270,8 @@ fn may_join(
         }
         let Some(here) = domain(&spread.over, host) else { return false };
         let mut replicas: BTreeMap<String, u32> = BTreeMap::new();
-        for (_, other) in cluster.up().filter(|(_, other)| spec.requires.matches(&other.options.labels)) {
+        let near = cluster.up().filter(|(_, other)| other.options.zone == host.options.zone);
+        for (_, other) in near.filter(|(_, other)| spec.requires.matches(&other.options.labels)) {
             replicas.extend(domain(&spread.over, other).map(|value| (value, 0)));
         }
         let others = holders.iter().filter(|(other, _)| **other != slot);

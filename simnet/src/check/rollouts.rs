@@ -63,10 +63,12 @@ fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<
         return Ok(());
     }
     let all = claims(cluster, host, known, name);
+    let elsewhere = cluster.allotted_elsewhere(host, known, name);
     let node = cluster.hosts[host].node.as_ref();
     let live: Vec<&Claim> = all
         .iter()
         .filter(|(holder, _)| node.is_some_and(|node| node.counts(*holder)))
+        .chain(&elsewhere)
         .map(|(_, claim)| claim)
         .collect();
     let runs = |range: &ClaimRange| range.phase == Phase::Running;
@@ -75,7 +77,8 @@ fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled == Some(mark));
     let unsettled =
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled != Some(mark));
-    let had_settled = all.iter().filter_map(|(_, c)| c.at(slot)).any(|r| r.settled == Some(mark));
+    let had_settled =
+        all.iter().chain(&elsewhere).filter_map(|(_, c)| c.at(slot)).any(|r| r.settled == Some(mark));
     if !is_new {
         return if had_settled && !unsettled(slot) && !failed {
             Err("is the one before, though the new one had settled there".into())

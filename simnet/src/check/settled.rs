@@ -1,71 +1,121 @@
-//! What must hold once all is well. Each says what is wrong. Zones are looked at one by
+//! What must hold once all is well. Each says what is wrong. Islands are looked at one by
 //! one: what holds in one says nothing about another.
 
+use super::liveness::{agreed, runs_as_held};
 use crate::cluster::Cluster;
+use crate::host::Host;
 use orbweave_core::Node;
+use orbweave_core::zone::ZoneState;
 use orbweave_model::{NodeId, WorkloadName};
-use orbweave_scheduler::rivals::{Holding, Phase};
-use orbweave_state::record::{Record, RecordId, RecordKind};
-use std::collections::BTreeMap;
+use orbweave_state::record::{Record, RecordId, RecordKind, Scope};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Every node that is up holds the same records as the others of its zone. Of two records
-/// of one node that say the same, either will do: each node says again every fifteen minutes
-/// what it is, others take minutes to hear of it, and of 20 nodes one has always just done
-/// so.
+/// Every node that is up holds the same records as the others of its zone, and what is for
+/// the whole mesh as all others. Of two records of one node that say the same, either will
+/// do: each node says again every fifteen minutes what it is, others take minutes to hear of
+/// it, and of 20 nodes one has always just done so.
 pub fn converged(cluster: &Cluster) -> Result<(), String> {
-    (0..cluster.zones()).try_for_each(|zone| converged_in(cluster, zone))
+    (0..cluster.islands()).try_for_each(|island| converged_in(cluster, island))
 }
 
-fn converged_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
-    let mut up = cluster.on_land_in(zone).filter_map(|(_, host)| Some((host, host.up()?)));
-    let Some((first, node)) = up.next() else { return Ok(()) };
-    for (host, other) in up {
-        let same = node.record_count() == other.record_count()
-            && node.records().zip(other.records()).all(|(a, b)| says_the_same(a, b));
-        if !same {
-            let (a, b) = (node.record_count(), other.record_count());
-            let (only_a, only_b) = (lacked(node, other), lacked(other, node));
-            return Err(format!(
-                "{} holds {a} records and {} {b}, and they differ: only the one {only_a:?}, only the other {only_b:?}",
-                first.name, host.name
-            ));
-        }
+fn converged_in(cluster: &Cluster, island: usize) -> Result<(), String> {
+    let mut first: Option<(&Host, &Node)> = None;
+    for zone in cluster.zones_in(island) {
+        let mut up = cluster.on_land_of(island, zone).filter_map(|(_, host)| Some((host, host.up()?)));
+        let Some(one) = up.next() else { continue };
+        up.try_for_each(|other| same_records(one, other, |_| true))?;
+        let (host, node) = *first.get_or_insert(one);
+        same_records((host, node), one, |record| record.id().kind.scope() == Scope::Mesh)?;
     }
     Ok(())
 }
 
+/// Whether two nodes hold the same of these records.
+fn same_records(
+    (host, node): (&Host, &Node),
+    (other_host, other): (&Host, &Node),
+    of: impl Fn(&&Record) -> bool,
+) -> Result<(), String> {
+    let (count, others) = (node.records().filter(&of).count(), other.records().filter(&of).count());
+    let pairs = || node.records().filter(&of).zip(other.records().filter(&of));
+    if count == others && pairs().all(|(a, b)| says_the_same(a, b)) {
+        return Ok(());
+    }
+    let (only_a, only_b) = (lacked(node, other, &of), lacked(other, node, &of));
+    Err(format!(
+        "{} holds {count} records and {} {others}, and they differ: only the one {only_a:?}, only the other {only_b:?}",
+        host.name, other_host.name
+    ))
+}
+
 /// Whether two records say the same, but for when a node last said what it is.
 fn says_the_same(a: &Record, b: &Record) -> bool {
-    a.digest() == b.digest() || (a.id().kind == RecordKind::NODE && a.id() == b.id() && a.body() == b.body())
+    let again = [RecordKind::NODE, RecordKind::SUMMARY].contains(&a.id().kind);
+    a.digest() == b.digest() || (again && a.id() == b.id() && a.body() == b.body())
 }
 
 /// The first record of a node that says what the other does not know.
-fn lacked<'a>(node: &'a Node, other: &Node) -> Option<&'a Record> {
+fn lacked<'a>(node: &'a Node, other: &Node, of: impl Fn(&&Record) -> bool) -> Option<&'a Record> {
     let known: BTreeMap<&RecordId, &Record> = other.records().map(|record| (record.id(), record)).collect();
-    node.records().find(|record| known.get(record.id()).is_none_or(|held| !says_the_same(record, held)))
+    node.records()
+        .filter(of)
+        .find(|record| known.get(record.id()).is_none_or(|held| !says_the_same(record, held)))
 }
 
 /// Every node that is up sees every other of its zone that is up, and nobody else of all
 /// hosts, as alive.
 pub fn members_agree(cluster: &Cluster) -> Result<(), String> {
-    (0..cluster.zones()).try_for_each(|zone| members_agree_in(cluster, zone))
+    (0..cluster.islands()).try_for_each(|island| members_agree_in(cluster, island))
 }
 
-fn members_agree_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
-    for (_, host) in cluster.on_land_in(zone) {
+fn members_agree_in(cluster: &Cluster, island: usize) -> Result<(), String> {
+    for (_, host) in cluster.on_land_in(island) {
         let Some(node) = host.up() else { continue };
-        let members = cluster.zones[zone].iter().map(|i| &cluster.hosts[*i]);
+        let is_of_zone =
+            |i: usize| cluster.island_of[i] == island && cluster.hosts[i].options.zone == host.options.zone;
+        let members = cluster.islands[island].iter().filter(|i| is_of_zone(**i)).map(|i| &cluster.hosts[*i]);
         for other in members.filter(|other| !other.is_scheduled()) {
             if node.sees_alive(other.id) != other.is_up() {
                 let seen = node.member_state(other.id);
                 return Err(format!("{} sees {} as {seen:?}", host.name, other.name));
             }
         }
-        let stranger = |id: &NodeId| {
-            cluster.host_of(id).is_none_or(|i| cluster.zone_of[i] != zone) && node.sees_alive(*id)
-        };
+        let stranger =
+            |id: &NodeId| cluster.host_of(id).is_none_or(|i| !is_of_zone(i)) && node.sees_alive(*id);
         if let Some(id) = node.known().find(stranger) {
             return Err(format!("{} sees {} as alive, which is not of its zone", host.name, id.short()));
+        }
+    }
+    zones_agree_in(cluster, island)
+}
+
+/// Every node sees every other zone of which somebody is up as alive, and one voice for all
+/// of its own.
+fn zones_agree_in(cluster: &Cluster, island: usize) -> Result<(), String> {
+    let alive: BTreeSet<&str> = cluster
+        .zones_in(island)
+        .into_iter()
+        .filter(|zone| cluster.on_land_of(island, zone).next().is_some())
+        .collect();
+    if alive.len() < 2 {
+        return Ok(());
+    }
+    for zone in &alive {
+        let mut voice = None;
+        for (_, host) in cluster.on_land_of(island, zone) {
+            let Some(node) = host.up() else { continue };
+            let sees: BTreeSet<String> = node
+                .zones()
+                .into_iter()
+                .filter(|zone| zone.state == ZoneState::Alive && zone.leaders.len() == 1)
+                .map(|zone| zone.name)
+                .collect();
+            if let Some(missed) = alive.iter().find(|zone| !sees.contains(**zone)) {
+                return Err(format!("{} sees nobody, or several, speak for zone {missed}", host.name));
+            }
+            if *voice.get_or_insert(node.voice()) != node.voice() {
+                return Err(format!("{} follows another voice than others of its zone", host.name));
+            }
         }
     }
     Ok(())
@@ -73,57 +123,38 @@ fn members_agree_in(cluster: &Cluster, zone: usize) -> Result<(), String> {
 
 /// In the view of every node that is up, each slot has one holder, which runs; all
 /// views name the same; and executors run these and nothing else of the workload. It
-/// concerns the zones in which somebody knows the workload.
+/// concerns the islands in which somebody knows the workload.
 pub fn placed(cluster: &Cluster, workload: &str, replicas: u32) -> Result<(), String> {
     let name: WorkloadName = workload.parse().map_err(|e| format!("{e}"))?;
-    let concerned = |zone: &usize| {
-        cluster.up_in(*zone).any(|(_, host)| {
+    let concerned = |island: &usize| {
+        cluster.up_in(*island).any(|(_, host)| {
             host.up().is_some_and(|node| node.wants(&name))
                 || host.instances.values().any(|instance| instance.workload == name)
         })
     };
-    let zones: Vec<usize> = (0..cluster.zones()).filter(concerned).collect();
-    if zones.is_empty() && replicas > 0 {
+    let islands: Vec<usize> = (0..cluster.islands()).filter(concerned).collect();
+    if islands.is_empty() && replicas > 0 {
         return Err("nobody knows it".into());
     }
-    zones.into_iter().try_for_each(|zone| placed_in(cluster, zone, &name, replicas))
+    islands.into_iter().try_for_each(|island| placed_in(cluster, island, &name, replicas))
 }
 
-fn placed_in(cluster: &Cluster, zone: usize, name: &WorkloadName, replicas: u32) -> Result<(), String> {
-    let mut agreed: Option<Vec<Holding>> = None;
-    for (_, host) in cluster.on_land_in(zone) {
+fn placed_in(cluster: &Cluster, island: usize, name: &WorkloadName, replicas: u32) -> Result<(), String> {
+    for (_, host) in cluster.on_land_in(island) {
         let Some(node) = host.up() else { continue };
-        let mut holders = Vec::new();
-        for report in node.slots(name) {
-            let Some(holding) = report.holding else {
-                return Err(format!("{} sees slot {} vacant", host.name, report.slot));
-            };
-            if holding.phase != Phase::Running {
-                return Err(format!("{} sees slot {} {:?}", host.name, report.slot, holding.phase));
-            }
-            if report.slot as usize != holders.len() {
-                return Err(format!("{} sees rivals: {holders:?} and {holding:?}", host.name));
-            }
-            holders.push(holding);
+        let slots = node.slots(name);
+        if let Some(vacant) = slots.iter().find(|report| report.holding.is_none() && report.zone.is_none()) {
+            return Err(format!("{} sees slot {} vacant", host.name, vacant.slot));
         }
-        if holders.len() != replicas as usize {
-            return Err(format!("{} sees {} slots, not {replicas}", host.name, holders.len()));
-        }
-        match &agreed {
-            Some(other) if *other != holders => return Err(format!("{holders:?} or {other:?}?")),
-            _ => agreed = Some(holders),
+        if slots.len() != replicas as usize {
+            return Err(format!("{} sees {} slots, not {replicas}", host.name, slots.len()));
         }
     }
-    let mut running = BTreeMap::new();
-    for (_, host) in cluster.up_in(zone) {
-        for instance in host.instances.values().filter(|i| i.workload == *name) {
-            if running.insert(instance.slot, host.id).is_some() {
-                return Err(format!("slot {} runs twice", instance.slot));
-            }
-        }
+    let agreed = agreed(cluster, island, name)?;
+    if agreed.len() != replicas as usize {
+        return Err(format!("{} slots have a holder, not {replicas}", agreed.len()));
     }
-    let agreed: BTreeMap<u32, NodeId> = (0..).zip(agreed.into_iter().flatten().map(|h| h.holder)).collect();
-    if running == agreed { Ok(()) } else { Err(format!("{running:?} run, {agreed:?} should")) }
+    runs_as_held(cluster, island, name, &agreed)
 }
 
 /// Nothing of the workload runs anywhere, and nobody claims any of it.

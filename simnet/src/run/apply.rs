@@ -24,6 +24,8 @@ pub(super) struct Ledger {
     pub revoked: BTreeSet<usize>,
     /// Hosts that said goodbye, and in which life.
     pub left: BTreeSet<(usize, u32)>,
+    /// Gateways that were lost, by a host of their zone.
+    pub gateways: BTreeMap<String, Vec<usize>>,
     /// How often something was said of a host as a place for work.
     pub cordons: BTreeMap<usize, u64>,
     /// Revocations that the roots signed.
@@ -75,6 +77,8 @@ impl Stage {
                 }
                 frozen
             }),
+            Action::LoseGateways(node) => self.lose_gateways(node),
+            Action::ReturnGateways(node) => self.return_gateways(node),
             Action::Replace { node, by } => self.replace(node, by),
             Action::Cut { from, to } => self.pairs(from, to, |stage, a, b| stage.cluster.cut(a, b)),
             Action::Mend { from, to } => self.pairs(from, to, |stage, a, b| stage.cluster.mend(a, b)),
@@ -198,6 +202,24 @@ impl Stage {
         may
     }
 
+    fn lose_gateways(&mut self, node: &str) -> bool {
+        let Some(i) = self.host(node) else { return false };
+        let (island, zone) = (self.cluster.island_of[i], self.cluster.hosts[i].options.zone.clone());
+        let entry = self.cluster.on_land_of(island, &zone).find_map(|(_, host)| host.up());
+        let own = entry.and_then(|node| node.zones().into_iter().find(|zone| zone.own));
+        let gateways = own.map(|own| own.gateways).unwrap_or_default();
+        let lost: Vec<usize> = gateways.iter().filter_map(|id| self.cluster.host_of(id)).collect();
+        lost.iter().for_each(|i| self.cluster.kill(*i));
+        let any = !lost.is_empty();
+        self.ledger.gateways.entry(node.to_owned()).or_default().extend(lost);
+        any
+    }
+
+    fn return_gateways(&mut self, node: &str) -> bool {
+        let lost = self.ledger.gateways.remove(node).unwrap_or_default();
+        lost.into_iter().map(|i| self.start(i)).fold(false, |any, started| any | started)
+    }
+
     fn replace(&mut self, node: &str, by: &str) -> bool {
         let (Some(old), Some(new)) = (self.host(node), self.host(by)) else { return false };
         self.cluster.kill(old);
@@ -212,17 +234,17 @@ impl Stage {
         true
     }
 
-    /// The host of this name, or the next one of its zone that is up.
+    /// The host of this name, or the next one of its island that is up.
     fn entry(&self, node: &str) -> Option<usize> {
         let first = self.host(node)?;
-        let zone = &self.cluster.zones[self.cluster.zone_of[first]];
-        let from = zone.partition_point(|i| *i < first);
+        let island = &self.cluster.islands[self.cluster.island_of[first]];
+        let from = island.partition_point(|i| *i < first);
         let fit = |i: &usize| {
             self.cluster.hosts[*i].is_up()
                 && !self.ledger.revoked.contains(i)
                 && !self.cluster.is_controlled(*i)
         };
-        zone[from..].iter().chain(&zone[..from]).copied().find(fit)
+        island[from..].iter().chain(&island[..from]).copied().find(fit)
     }
 
     fn deploy(&mut self, deploy: &Deploy) -> bool {

@@ -50,6 +50,7 @@ fn options(group: &Hosts, k: u32, name: String) -> HostOptions {
         labels,
         clock: ClockModel { skew_ms: group.skew_ms, drift_ppm: group.drift_ppm },
         previous_version: group.previous_version,
+        island: group.island_of(k),
         ..HostOptions::default()
     };
     let zone = group.zone_of(k);

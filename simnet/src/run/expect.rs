@@ -132,7 +132,7 @@ impl Stage {
         let Some(about) = self.cluster.host_named(node) else { return Err(format!("there is no {node}")) };
         let id = self.cluster.hosts[about].id;
         let mut asked = 0;
-        for (_, host) in self.cluster.on_land_in(self.cluster.zone_of[about]) {
+        for (_, host) in self.cluster.on_land_in(self.cluster.island_of[about]) {
             let Some(seen) = host.up().map(|up| up.member_state(id)) else { continue };
             let (dark, missed) = (
                 matches!(seen, MemberState::Dark { .. }),

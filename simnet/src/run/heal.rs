@@ -46,9 +46,9 @@ impl Stage {
     /// People look what came of their words: revocations that nobody kept, workloads whose
     /// last specification was lost with its node, or whose component nobody has.
     fn say_again(&mut self) {
-        let zones = 0..self.cluster.zones();
+        let islands = 0..self.cluster.islands();
         let entries: Vec<Option<usize>> =
-            zones.map(|zone| self.cluster.on_land_in(zone).next().map(|(i, _)| i)).collect();
+            islands.map(|island| self.cluster.on_land_in(island).next().map(|(i, _)| i)).collect();
         for record in self.ledger.revocations.clone() {
             for entry in entries.iter().flatten() {
                 self.cluster.submit_record(*entry, record.clone());
@@ -56,7 +56,7 @@ impl Stage {
         }
         for (name, spec) in self.ledger.workloads.clone() {
             let Some(origin) = spec.origin.and_then(|origin| self.cluster.host_of(&origin)) else { continue };
-            let Some(entry) = entries[self.cluster.zone_of[origin]] else { continue };
+            let Some(entry) = entries[self.cluster.island_of[origin]] else { continue };
             let node = self.cluster.hosts[entry].name.clone();
             let provided = self.cluster.hosts[origin].is_up() && self.has_component(origin, &name);
             if !spec.deleted && !provided {
@@ -65,15 +65,15 @@ impl Stage {
         }
     }
 
-    /// Nodes of a zone agree on what shall run, and what shall not does not.
-    fn wants_are_clear(&self, zone: usize) -> Result<(), String> {
+    /// Nodes of an island agree on what shall run, and what shall not does not.
+    fn wants_are_clear(&self, island: usize) -> Result<(), String> {
         let cluster = &self.cluster;
-        let Some((first, node)) = cluster.on_land_in(zone).find_map(|(_, host)| Some((host, host.up()?)))
+        let Some((first, node)) = cluster.on_land_in(island).find_map(|(_, host)| Some((host, host.up()?)))
         else {
             return Err("no node is up".into());
         };
         let workloads = node.workloads();
-        for (_, host) in cluster.on_land_in(zone) {
+        for (_, host) in cluster.on_land_in(island) {
             if host.up().is_some_and(|other| !other.wants_the_same(node)) {
                 return Err(format!("{} and {} differ on what shall run", first.name, host.name));
             }
@@ -89,7 +89,7 @@ impl Stage {
 
     /// Nodes agree on who is there, hold the same records, and run what they should.
     pub fn all_is_well(&self) -> Result<(), String> {
-        (0..self.cluster.zones()).try_for_each(|zone| self.wants_are_clear(zone))?;
+        (0..self.cluster.islands()).try_for_each(|island| self.wants_are_clear(island))?;
         check::whole(&self.cluster)
     }
 }

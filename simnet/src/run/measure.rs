@@ -127,6 +127,7 @@ impl Measured {
             (Kind::Drift, hosts.iter().any(|host| host.drift_ppm != 0)),
             (Kind::PreviousVersion, hosts.iter().any(|host| host.previous_version)),
             (Kind::OldCertificates, hosts.iter().any(|host| host.certified_hours_ago.is_some())),
+            (Kind::Zones, hosts.iter().any(|host| !host.zone.is_empty())),
         ];
         for (kind, _) in lasting.into_iter().filter(|(_, on)| *on) {
             measured.fault(kind);

@@ -88,10 +88,10 @@ pub(super) fn catalogue(cluster: &mut Cluster, schedule: &Schedule) {
         let hlc = Hlc { wall: BEGIN - LAUNCHED, count: 0 };
         let (key, id) = (&host.key, host.id.to_string());
         let record = Record::sign(key, cluster.world.mesh, RecordKind::NODE, &id, hlc, info.encode());
-        records.push((cluster.zone_of[i], record));
+        records.push((cluster.island_of[i], record));
     }
     for (i, _) in places.iter().enumerate().filter(|(_, place)| **place != Place::Orbit) {
-        let zone = cluster.zone_of[i];
+        let zone = cluster.island_of[i];
         for (_, record) in records.iter().filter(|(of, _)| *of == zone) {
             cluster.plant(i, record);
         }

@@ -37,6 +37,11 @@ pub enum Action {
         /// Which begins: a spare one.
         by: String,
     },
+    /// All gateways of this host's zone lose their power, as the first node of it that is up
+    /// sees them.
+    LoseGateways(String),
+    /// They start again.
+    ReturnGateways(String),
     /// A host says goodbye.
     Leave(String),
     /// These hosts stand still.
@@ -245,7 +250,9 @@ impl Action {
             }
             Self::Replace { node, by } => vec![node, by],
             Self::RevokeNode { node, at } | Self::Cordon { node, at, .. } => vec![node, at],
-            Self::Leave(node)
+            Self::LoseGateways(node)
+            | Self::ReturnGateways(node)
+            | Self::Leave(node)
             | Self::FillDisk(node)
             | Self::FreeDisk(node)
             | Self::ForgetTime(node)

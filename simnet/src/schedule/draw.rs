@@ -27,6 +27,7 @@ impl Schedule {
         let on = kinds(&mut fleet, options);
         let sites = u64::from(options.sites.0.max(1)).max(1);
         let sites = fleet.between(sites, u64::from(options.sites.1).max(sites)) as u32;
+        let sites = if on.contains(&Kind::Zones) { sites.max(2) } else { sites };
         let tight = fleet.chance(options.tight_ppm);
         let mut hosts: Vec<Hosts> = (0..nodes)
             .map(|i| host(&mut fleet, format!("node-{i}"), i % sites, &on, tight, options))
@@ -106,13 +107,16 @@ fn host(
     let drift = dice.between(0, u64::from(options.drift_ppm) * 2) as i32 - options.drift_ppm as i32;
     let old = dice.chance(300_000);
     let aged = dice.chance(300_000).then(|| dice.between(SECOND_HALF_HOURS.0, SECOND_HALF_HOURS.1) as u32);
+    let zoned = on.contains(&Kind::Zones);
     // Little room: one or two replicas each, so that placers with stale views collide.
     let room = dice.between(1, 2) as u32 * 100;
     Hosts {
         site,
+        zone: if zoned { format!("zone-{site}") } else { String::new() },
         labels: [("tier".to_owned(), tier.to_owned())].into(),
         drift_ppm: if on.contains(&Kind::Drift) { drift } else { 0 },
-        previous_version: old && on.contains(&Kind::PreviousVersion),
+        // A zone of which some do not know of zones is no zone.
+        previous_version: old && on.contains(&Kind::PreviousVersion) && !zoned,
         certified_hours_ago: aged.filter(|_| on.contains(&Kind::OldCertificates)),
         cpu_milli: tight.then_some(room),
         ..Hosts::one(name)
@@ -316,7 +320,14 @@ impl<'a> Draw<'a> {
             }
             Kind::Stranger => self.admit(kind, at, &adversary::STRANGERS),
             Kind::Liar => self.admit(kind, at, &adversary::LIARS),
-            Kind::Drift | Kind::GossipOff | Kind::PreviousVersion | Kind::OldCertificates => {}
+            Kind::GatewaysLost => {
+                if self.on.contains(&Kind::Zones) {
+                    let node = self.one();
+                    let (lose, back) = (Action::LoseGateways(node.clone()), Action::ReturnGateways(node));
+                    self.put_pair(kind, at, lose, back);
+                }
+            }
+            Kind::Drift | Kind::GossipOff | Kind::PreviousVersion | Kind::OldCertificates | Kind::Zones => {}
         }
     }
 

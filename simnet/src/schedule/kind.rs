@@ -22,6 +22,7 @@ pub enum Kind {
     Swizzle,
     SiteCut,
     SitePower,
+    GatewaysLost,
     Weather,
     Refusal,
     InstanceFails,
@@ -31,11 +32,12 @@ pub enum Kind {
     GossipOff,
     PreviousVersion,
     OldCertificates,
+    Zones,
 }
 
 impl Kind {
     /// Those that happen at moments of a run.
-    pub const EVENTS: [Self; 20] = [
+    pub const EVENTS: [Self; 21] = [
         Self::Crash,
         Self::LostWrites,
         Self::LostDisk,
@@ -51,6 +53,7 @@ impl Kind {
         Self::Swizzle,
         Self::SiteCut,
         Self::SitePower,
+        Self::GatewaysLost,
         Self::Weather,
         Self::Refusal,
         Self::InstanceFails,
@@ -58,8 +61,8 @@ impl Kind {
         Self::Liar,
     ];
     /// Those that hold for a whole run.
-    pub const LASTING: [Self; 4] =
-        [Self::Drift, Self::GossipOff, Self::PreviousVersion, Self::OldCertificates];
+    pub const LASTING: [Self; 5] =
+        [Self::Drift, Self::GossipOff, Self::PreviousVersion, Self::OldCertificates, Self::Zones];
 
     /// Its name, as in files and reports.
     pub fn name(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Kind {
             Self::Swizzle => "swizzle",
             Self::SiteCut => "site-cut",
             Self::SitePower => "site-power",
+            Self::GatewaysLost => "gateways-lost",
             Self::Weather => "weather",
             Self::Refusal => "refusal",
             Self::InstanceFails => "instance-fails",
@@ -88,6 +92,7 @@ impl Kind {
             Self::GossipOff => "gossip-off",
             Self::PreviousVersion => "previous-version",
             Self::OldCertificates => "old-certificates",
+            Self::Zones => "zones",
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct FaultOptions {
     pub site_cut: u32,
     /// A site loses its power, all hosts at once.
     pub site_power: u32,
+    /// All gateways of a zone lose their power at once, where there are zones.
+    pub gateways_lost: u32,
     /// Packets are lost, doubled and overtaken everywhere.
     pub weather: u32,
     /// Components fail to start on a host.
@@ -68,6 +70,8 @@ pub struct FaultOptions {
     pub previous_version: bool,
     /// Certificates of some nodes may be in the second half of their lives.
     pub old_certificates: bool,
+    /// Each site may be a zone of its own, and there are two at least.
+    pub zones: bool,
     /// How far a wall clock is set ahead at most, in milliseconds.
     pub jump_ahead_ms: u64,
     /// How far it is set back at most.
@@ -134,6 +138,7 @@ impl Default for FaultOptions {
             swizzle: 2,
             site_cut: 2,
             site_power: 1,
+            gateways_lost: 2,
             weather: 3,
             refusal: 2,
             instance_fails: 3,
@@ -143,6 +148,7 @@ impl Default for FaultOptions {
             gossip_off: true,
             previous_version: true,
             old_certificates: true,
+            zones: true,
             jump_ahead_ms: 20_000,
             jump_back_ms: 3_600_000,
             slow_disk_ms: (50, 3_000),
@@ -228,6 +234,7 @@ impl FaultOptions {
             Kind::Swizzle => self.swizzle,
             Kind::SiteCut => self.site_cut,
             Kind::SitePower => self.site_power,
+            Kind::GatewaysLost => self.gateways_lost,
             Kind::Weather => self.weather,
             Kind::Refusal => self.refusal,
             Kind::InstanceFails => self.instance_fails,
@@ -237,6 +244,7 @@ impl FaultOptions {
             Kind::GossipOff => u32::from(self.gossip_off),
             Kind::PreviousVersion => u32::from(self.previous_version),
             Kind::OldCertificates => u32::from(self.old_certificates),
+            Kind::Zones => u32::from(self.zones),
         }
     }
 }

@@ -17,10 +17,15 @@ pub struct Hosts {
     /// Their zone.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub zone: String,
-    /// Over how many zones they are spread in turn: `zone-0`, `zone-1` and so on. Hosts of
-    /// two zones know nothing of one another.
+    /// Over how many zones they are spread in turn: `zone-0`, `zone-1` and so on.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub zones: u32,
+    /// Their island: a mesh side by side with others, which know nothing of one another.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub island: u32,
+    /// Over how many islands they are spread in turn, from `island` on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub islands: u32,
     /// Where they stand; links between two sites may be longer. Also their row in a
     /// matrix of round trips. `spread` gives each host of a group a site of its own.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -74,6 +79,11 @@ impl Hosts {
     /// The zone of its k-th host; empty if nothing is said.
     pub fn zone_of(&self, k: u32) -> String {
         k.checked_rem(self.zones).map_or_else(|| self.zone.clone(), |zone| format!("zone-{zone}"))
+    }
+
+    /// The island of its k-th host.
+    pub fn island_of(&self, k: u32) -> u32 {
+        self.island + k.checked_rem(self.islands).unwrap_or(0)
     }
 
     /// The site of its k-th host.

@@ -9,6 +9,7 @@ mod placement;
 mod rollouts;
 mod trust;
 mod versions;
+mod zones;
 
 use orbweave_simnet::{Cluster, Faults};
 use std::time::Duration;

@@ -1,0 +1,406 @@
+//! The zones of the mesh, as this node sees them: who speaks for each, and whose word
+//! counts.
+//!
+//! Inside a zone everybody knows everybody. Between zones a few gateways talk, and of each
+//! zone's gateways one leads: what its summary and its allotments say holds for the zone.
+//! The members of a zone follow the one leader that they have in common, their *voice*, in
+//! which leaders of other zones count: so all of them go by the same word. A mesh of one
+//! zone has none of this.
+
+use crate::allotment::{Allotment, Seat};
+use crate::event::{Event, EventKind};
+use crate::gateway::Gate;
+use crate::node::Node;
+use crate::summary::{Office, Summary};
+use orbweave_model::{Mono, NodeId, WorkloadName};
+use orbweave_scheduler::rank;
+use orbweave_state::membership::Timing;
+use orbweave_state::record::Record;
+use orbweave_trust::Certificate;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Gateways that a zone has.
+pub const GATEWAYS: usize = 3;
+
+/// What a zone is to this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ZoneState {
+    /// Somebody speaks for it.
+    Alive,
+    /// It fell into parts that do not hear one another, and hear others.
+    Split,
+    /// Nobody of it was heard for so long that others take over what it held.
+    Lost,
+}
+
+/// A zone as this node sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneReport {
+    /// Its name.
+    pub name: String,
+    /// Whether it is this node's own.
+    pub own: bool,
+    /// What it is.
+    pub state: ZoneState,
+    /// Who speaks for it: one node, or one a part.
+    pub leaders: Vec<NodeId>,
+    /// Its gateways, the leaders among them.
+    pub gateways: Vec<NodeId>,
+    /// Nodes in it, by its own word.
+    pub members: u32,
+    /// Slots that are allotted to it.
+    pub replicas: u32,
+    /// Those of them that run.
+    pub running: u32,
+}
+
+/// A gateway, as it said last.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub summary: Arc<Summary>,
+    /// Since when this node knows it.
+    pub since: Mono,
+    /// Since when it leads, as far as this node heard.
+    pub leads_since: Option<Mono>,
+}
+
+impl Gateway {
+    pub fn leads(&self) -> bool {
+        self.summary.office == Office::Leader
+    }
+}
+
+/// What this node knows of zones.
+#[derive(Default)]
+pub(crate) struct Zones {
+    pub gateways: BTreeMap<NodeId, Gateway>,
+    pub allotments: BTreeMap<WorkloadName, BTreeMap<NodeId, Arc<Allotment>>>,
+    /// Where each slot of a workload has its place.
+    pub seats: BTreeMap<WorkloadName, Vec<Seat>>,
+    /// Who should be this zone's gateways, the leader first.
+    pub ranks: Vec<NodeId>,
+    /// Linked peers of which it is not known yet of what zone they are; and whether they
+    /// were linked before.
+    pub strangers: BTreeMap<NodeId, (Mono, bool)>,
+    /// This node as a gateway.
+    pub gate: Option<Gate>,
+    pub timing: Timing,
+    /// Whether something changed that the rest depends on.
+    pub changed: bool,
+    many: bool,
+    /// Since when there is any other zone.
+    pub many_since: Mono,
+    voice: Option<NodeId>,
+    counted: BTreeSet<NodeId>,
+    states: BTreeMap<String, ZoneState>,
+}
+
+impl Zones {
+    pub fn new(timing: Timing) -> Self {
+        Self { timing, ..Self::default() }
+    }
+
+    /// Whether there is any other zone.
+    pub fn is_many(&self) -> bool {
+        self.many
+    }
+
+    /// Whose word holds for this zone.
+    pub fn voice(&self) -> Option<NodeId> {
+        self.voice
+    }
+
+    /// Whether what a leader allots counts.
+    pub fn counts(&self, leader: NodeId) -> bool {
+        self.counted.contains(&leader)
+    }
+
+    /// The zone that a gateway says it is of.
+    pub fn zone_of(&self, gateway: NodeId) -> Option<&str> {
+        self.gateways.get(&gateway).map(|gateway| gateway.summary.zone.as_str())
+    }
+}
+
+impl Node {
+    /// This node's zone.
+    pub fn zone(&self) -> &str {
+        &self.info.zone
+    }
+
+    /// Whether a peer is of another zone.
+    pub(crate) fn is_beyond(&self, peer: NodeId) -> bool {
+        self.peers.get(&peer).is_some_and(|peer| peer.zone.is_some())
+    }
+
+    /// Linked peers of other zones.
+    pub(crate) fn linked_beyond(&self) -> impl Iterator<Item = NodeId> {
+        self.peers.iter().filter(|(_, peer)| peer.up && peer.zone.is_some()).map(|(id, _)| *id)
+    }
+
+    /// Whether it falls to this node to talk with other zones: it is a gateway, or the zone
+    /// knows of no other yet.
+    pub(crate) fn speaks_beyond(&self) -> bool {
+        let foreign = |gateway: &Gateway| gateway.summary.zone != self.info.zone;
+        self.zones.gate.is_some() || !self.zones.gateways.values().any(foreign)
+    }
+
+    /// Whether a record may say what a zone is.
+    pub(crate) fn authorise_summary(&self, record: &Record) -> Result<(), String> {
+        let author = NodeId::from(record.id().author);
+        if record.id().key != author.to_string() {
+            return Err("a zone's summary in the name of another node".to_owned());
+        }
+        let summary = record.read(Summary::decode).map_err(|e| e.to_string())?;
+        let certificate =
+            Certificate::verify(&summary.certificate, &self.authority, self.wall(), &*self.check)
+                .map_err(|e| e.to_string())?;
+        if certificate.node == author { Ok(()) } else { Err("the certificate of another node".to_owned()) }
+    }
+
+    /// Whether a record may say what a zone holds.
+    pub(crate) fn authorise_allotment(&self, record: &Record) -> Result<(), String> {
+        let author = NodeId::from(record.id().author);
+        record.id().key.parse::<WorkloadName>().map_err(|e| e.to_string())?;
+        let allotment = record.read(Allotment::decode).map_err(|e| e.to_string())?;
+        match self.zones.zone_of(author) {
+            None => Err("an allotment of a node that is no gateway here".to_owned()),
+            Some(zone) if zone == allotment.zone => Ok(()),
+            Some(_) => Err("an allotment to another zone than its author's".to_owned()),
+        }
+    }
+
+    /// A node of another zone said who it is. Its record is for its own zone: what counts
+    /// here is that it is of another.
+    pub(crate) fn on_stranger(&mut self, node: NodeId, zone: &str, certificate: &[u8]) {
+        let Some(peer) = self.peers.get_mut(&node) else { return };
+        let news = peer.zone.as_deref() != Some(zone);
+        peer.zone = Some(zone.to_owned());
+        if !news {
+            return;
+        }
+        self.zones.changed = true;
+        self.name_after(node, certificate);
+        if let Some((_, again)) = self.zones.strangers.remove(&node) {
+            self.greet_beyond(node, again);
+        }
+    }
+
+    fn name_after(&mut self, node: NodeId, certificate: &[u8]) {
+        let verified = Certificate::verify(certificate, &self.authority, self.wall(), &*self.check);
+        if let Ok(certificate) = verified
+            && node != self.me
+            && !self.nodes.contains_key(&node)
+        {
+            self.certificates.insert(node, Arc::new(certificate));
+        }
+    }
+
+    /// A gateway said what its zone is.
+    pub(crate) fn on_summary(&mut self, node: NodeId, summary: Arc<Summary>) {
+        let now = self.now.mono;
+        let before = self.zones.gateways.get(&node);
+        let since = before.map_or(now, |gateway| gateway.since);
+        let led = before.and_then(|gateway| gateway.leads_since);
+        let leads_since = (summary.office == Office::Leader).then(|| led.unwrap_or(now));
+        self.name_after(node, &summary.certificate);
+        self.zones.gateways.insert(node, Gateway { summary: summary.clone(), since, leads_since });
+        self.zones.changed = true;
+        self.meet_gateway(node, &summary);
+    }
+
+    /// A gateway's word expired, or its key was revoked.
+    pub(crate) fn drop_summary(&mut self, node: NodeId) {
+        self.zones.gateways.remove(&node);
+        self.zones.changed = true;
+        if let Some(gate) = &mut self.zones.gate {
+            gate.between.forget(node);
+        }
+    }
+
+    /// Looks anew at who speaks for which zone, after something changed.
+    /// Whether anything did.
+    pub(crate) fn review_zones(&mut self) -> bool {
+        if !std::mem::take(&mut self.zones.changed) {
+            return false;
+        }
+        let own = self.info.zone.clone();
+        let many = self.linked_beyond().next().is_some()
+            || self.zones.gateways.values().any(|gateway| gateway.summary.zone != own);
+        if !many && !self.zones.many {
+            return false;
+        }
+        self.review_ranks(&own);
+        let voice = self.choose_voice(&own);
+        let counted = self.choose_counted(&own, voice);
+        let zones = &mut self.zones;
+        if many && !zones.many {
+            zones.many_since = self.now.mono;
+        }
+        let differs = (zones.many, zones.voice, &zones.counted) != (many, voice, &counted);
+        (zones.many, zones.voice, zones.counted) = (many, voice, counted);
+        self.tell_of_zones();
+        if differs {
+            let names = self.zones.allotments.keys().chain(self.zones.seats.keys()).cloned();
+            for name in names.collect::<BTreeSet<_>>() {
+                self.reseat(&name);
+            }
+            self.touch_all();
+        }
+        true
+    }
+
+    /// The first live members by rendezvous are the gateways. A node that doubts itself
+    /// changes nothing: what it sees is not the zone.
+    fn review_ranks(&mut self, own: &str) {
+        if self.is_carried() || (self.membership.in_self_doubt() && !self.zones.ranks.is_empty()) {
+            return;
+        }
+        // The version before knows nothing of zones.
+        let knows = |node: &NodeId| self.nodes.get(node).is_some_and(|info| info.lives_ms.is_some());
+        let members = self.membership.alive().filter(knows);
+        self.zones.ranks = rank::placers(own, 0, members, GATEWAYS);
+    }
+
+    /// The first by rank, once it leads; until then whoever led before.
+    fn choose_voice(&self, own: &str) -> Option<NodeId> {
+        let leads = |node: &NodeId| {
+            let leads = |gateway: &Gateway| gateway.leads() && gateway.summary.zone == own;
+            self.nodes.contains_key(node) && self.zones.gateways.get(node).is_some_and(leads)
+        };
+        let first = self.zones.ranks.first().copied().filter(leads);
+        let before = || self.zones.voice.filter(leads);
+        let last = || {
+            let leaders = self.zones.gateways.iter().filter(|(node, _)| leads(node));
+            let order = |(node, gateway): &(&NodeId, &Gateway)| {
+                (self.membership.is_alive(**node), gateway.summary.generation, **node)
+            };
+            leaders.max_by_key(order).map(|(node, _)| *node)
+        };
+        first.or_else(before).or_else(last)
+    }
+
+    /// Of this zone its voice counts, and whoever leads a part of it that is apart; of other
+    /// zones all leaders but those that the voice says are gone.
+    fn choose_counted(&self, own: &str, voice: Option<NodeId>) -> BTreeSet<NodeId> {
+        let word = voice.and_then(|voice| self.zones.gateways.get(&voice)).map(|gateway| &gateway.summary);
+        let counts = |(node, gateway): (&NodeId, &Gateway)| {
+            let named = |list: fn(&Summary) -> &[NodeId]| word.is_some_and(|word| list(word).contains(node));
+            let counts = gateway.leads()
+                && if gateway.summary.zone == own {
+                    voice == Some(*node) || named(|word| &word.apart)
+                } else {
+                    !named(|word| &word.gone)
+                };
+            counts.then_some(*node)
+        };
+        self.zones.gateways.iter().filter_map(counts).collect()
+    }
+
+    fn state_of_zone(&self, name: &str) -> ZoneState {
+        let leaders = || {
+            let leads = |(_, gateway): &(&NodeId, &Gateway)| gateway.summary.zone == name && gateway.leads();
+            self.zones.gateways.iter().filter(leads)
+        };
+        let mut counted = leaders().filter(|(node, _)| self.zones.counts(**node)).peekable();
+        if counted.peek().is_none() && leaders().next().is_some() && name != self.info.zone {
+            return ZoneState::Lost;
+        }
+        if counted.any(|(_, gateway)| !gateway.summary.apart.is_empty()) {
+            ZoneState::Split
+        } else {
+            ZoneState::Alive
+        }
+    }
+
+    fn zone_names(&self) -> BTreeSet<String> {
+        let named = self.zones.gateways.values().map(|gateway| gateway.summary.zone.clone());
+        named.chain([self.info.zone.clone()]).collect()
+    }
+
+    /// Tells people what became of zones.
+    fn tell_of_zones(&mut self) {
+        let names = self.zone_names().into_iter();
+        let states: BTreeMap<String, ZoneState> =
+            names.map(|name| (name.clone(), self.state_of_zone(&name))).collect();
+        let before = std::mem::replace(&mut self.zones.states, states.clone());
+        for (name, state) in states {
+            let was = before.get(&name).copied();
+            if was == Some(state) || (was.is_none() && name == self.info.zone && state == ZoneState::Alive) {
+                continue;
+            }
+            self.notify(match state {
+                ZoneState::Alive => Event::new(EventKind::ZoneUp, format!("zone {name} is heard")),
+                ZoneState::Split => Event::new(EventKind::ZoneSplit, format!("zone {name} is split"))
+                    .because("parts of it hear one another by other zones alone"),
+                ZoneState::Lost => Event::new(
+                    EventKind::ZoneLost,
+                    format!("zone {name} is lost: others take over its slots"),
+                )
+                .because("no gateway of it was heard for too long"),
+            });
+        }
+    }
+
+    /// Every zone that is known, its own first, the others by their names.
+    pub fn zones(&self) -> Vec<ZoneReport> {
+        let mut reports: Vec<ZoneReport> =
+            self.zone_names().into_iter().map(|name| self.zone_report(name)).collect();
+        reports.sort_by_key(|report| !report.own);
+        reports
+    }
+
+    fn zone_report(&self, name: String) -> ZoneReport {
+        let of = || self.zones.gateways.iter().filter(|(_, gateway)| gateway.summary.zone == name);
+        let gateways = of().filter(|(_, gateway)| gateway.summary.office != Office::None);
+        let leaders: Vec<NodeId> = of()
+            .filter(|(node, gateway)| gateway.leads() && self.zones.counts(**node))
+            .map(|(n, _)| *n)
+            .collect();
+        let own = name == self.info.zone;
+        let said = leaders.iter().filter_map(|leader| self.zones.gateways.get(leader));
+        let members = said.map(|gateway| gateway.summary.members).fold(0, u32::saturating_add);
+        let (mut replicas, mut running) = (0_u32, 0_u32);
+        for workload in self.desired.keys() {
+            let of = self.allotted(workload).filter(|(leader, _)| leaders.contains(leader));
+            for range in of.flat_map(|(_, allotment)| &allotment.claim.ranges) {
+                let slots = range.slots.end - range.slots.start;
+                replicas = replicas.saturating_add(slots);
+                if range.phase == orbweave_scheduler::rivals::Phase::Running {
+                    running = running.saturating_add(slots);
+                }
+            }
+        }
+        if own && !self.zones.many {
+            let all = self.claims.values().flatten().filter(|(holder, _)| self.counts(**holder));
+            for range in all.flat_map(|(_, claim)| &claim.ranges) {
+                let slots = range.slots.end - range.slots.start;
+                replicas = replicas.saturating_add(slots);
+                if range.phase == orbweave_scheduler::rivals::Phase::Running {
+                    running = running.saturating_add(slots);
+                }
+            }
+        }
+        let alive = u32::try_from(self.alive_count()).unwrap_or(u32::MAX);
+        ZoneReport {
+            own,
+            state: self.state_of_zone(&name),
+            leaders,
+            gateways: gateways.map(|(node, _)| *node).collect(),
+            members: if own { alive } else { members },
+            replicas,
+            running,
+            name,
+        }
+    }
+
+    /// Whether what a leader of a zone allots counts here.
+    pub fn counts_leader(&self, leader: NodeId) -> bool {
+        self.zones.counts(leader)
+    }
+
+    /// Whose word holds for this node's zone, where there are several.
+    pub fn voice(&self) -> Option<NodeId> {
+        self.zones.voice()
+    }
+}
