@@ -52,13 +52,6 @@ pub struct Holding {
     pub yields: bool,
 }
 
-impl Holding {
-    /// Whether the slot has its place: nobody need look for another.
-    pub fn stays(&self) -> bool {
-        self.phase != Phase::Draining && !self.yields
-    }
-}
-
 /// The claim that keeps the slot: one that drains only if all drain, and else one that
 /// yields only if all yield.
 pub fn keeper<'a>(rule: Reconcile, rivals: impl IntoIterator<Item = &'a Holding>) -> Option<&'a Holding> {

@@ -46,6 +46,8 @@ pub const fn sign_of(plant: Plant) -> Sign {
         Plant::HashOrder => (TRACE, ""),
         Plant::GateIgnored => ("rollouts", "before its turn"),
         Plant::RollbackUndone => ("rollouts", "was taken back"),
+        Plant::SplitZoneCountedOnce => ("allotments", "holds for another"),
+        Plant::AllotmentsAddedTwice => ("work-kept", "for no reason"),
     };
     Sign { checker, words }
 }

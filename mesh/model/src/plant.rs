@@ -50,11 +50,15 @@ pub enum Plant {
     GateIgnored,
     /// A rollout that was taken back begins again.
     RollbackUndone,
+    /// Of a zone that is split one part alone counts.
+    SplitZoneCountedOnce,
+    /// What the leader before allotted counts beside what its successor allots.
+    AllotmentsAddedTwice,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::SmallerReadingWins,
         Self::AnotherAuthorSupersedes,
         Self::DeletionForgotten,
@@ -72,6 +76,8 @@ impl Plant {
         Self::DrainDropsTheLast,
         Self::GateIgnored,
         Self::RollbackUndone,
+        Self::SplitZoneCountedOnce,
+        Self::AllotmentsAddedTwice,
     ];
 
     /// Its name, in reports.
@@ -94,6 +100,8 @@ impl Plant {
             Self::DrainDropsTheLast => "drain-drops-the-last",
             Self::GateIgnored => "gate-ignored",
             Self::RollbackUndone => "rollback-undone",
+            Self::SplitZoneCountedOnce => "split-zone-counted-once",
+            Self::AllotmentsAddedTwice => "allotments-added-twice",
         }
     }
 }

@@ -51,6 +51,7 @@ async fn start(n: u8) -> (Net, tokio::sync::mpsc::Receiver<NetEvent>, tempfile::
     let (net, events) = Net::start(NetConfig {
         secret: SecretKey::from_bytes([n; 32]),
         mesh: MeshId([1; 32]),
+        zone: "default".into(),
         listen: "127.0.0.1:0".parse().expect("an address"),
         mdns: false,
         gossip: false,

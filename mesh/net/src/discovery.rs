@@ -114,7 +114,7 @@ impl Discovery {
         counts: Arc<Counts>,
         stop: CancellationToken,
     ) -> Result<Self, NetError> {
-        let names = Names::of(&config.mesh);
+        let names = Names::of(&config.mesh, &config.zone);
         let key = keypair(&config.secret).map_err(NetError::Discovery)?;
         let mut swarm = behaviour::swarm(&key, &names, Arc::clone(&counts), config.mdns, config.gossip)
             .map_err(NetError::Discovery)?;

@@ -35,6 +35,7 @@
 //! let (net, mut events) = Net::start(NetConfig {
 //!     secret: SecretKey::from_bytes([7; 32]),
 //!     mesh: MeshId([1; 32]),
+//!     zone: "default".into(),
 //!     listen: "127.0.0.1:8081".parse().expect("an address"),
 //!     mdns: false,
 //!     gossip: true,
@@ -86,6 +87,8 @@ pub struct NetConfig {
     pub secret: SecretKey,
     /// The mesh: names the private protocols and topics.
     pub mesh: MeshId,
+    /// The node's zone: names the topic of gossip, which stays within it.
+    pub zone: String,
     /// Where to listen: UDP for quinn and TCP for libp2p, the same port number. Port 0 picks one.
     pub listen: SocketAddr,
     /// Whether to look for peers on the local network.

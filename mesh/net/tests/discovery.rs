@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Doorkeeper, Node, link, start, start_with};
+use common::{Doorkeeper, Node, link, start, start_in, start_with};
 use orbweave_model::NodeId;
 use orbweave_net::NetEvent;
 use std::time::Duration;
@@ -61,6 +61,19 @@ async fn without_gossip_nothing_is_published_or_heard() {
     heard(&a, &mut c, "news").await;
     b.net.publish("nobody hears this".into());
     while let Ok(event) = b.events.try_recv() {
+        assert!(!matches!(event, NetEvent::Gossip { .. }), "{event:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gossip_stays_within_its_zone() {
+    let (mut a, mut b) = (start_in(1, "north").await, start_in(2, "north").await);
+    let mut elsewhere = start_in(3, "south").await;
+    link(&mut a, &mut elsewhere).await;
+    link(&mut b, &mut elsewhere).await;
+    link(&mut a, &mut b).await;
+    heard(&a, &mut b, "news of the north").await;
+    while let Ok(event) = elsewhere.events.try_recv() {
         assert!(!matches!(event, NetEvent::Gossip { .. }), "{event:?}");
     }
 }

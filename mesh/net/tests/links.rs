@@ -101,6 +101,7 @@ async fn a_peer_that_the_gate_refuses_gets_the_reason_and_no_datagram_of_its_pas
     let (net, mut events) = orbweave_net::Net::start(orbweave_net::NetConfig {
         secret: secret(1),
         mesh: common::MESH,
+        zone: common::ZONE.into(),
         listen: "127.0.0.1:0".parse().expect("an address"),
         mdns: false,
         gossip: true,

@@ -157,6 +157,7 @@ async fn network(n: u8, gate: Arc<Open>) -> (Net, mpsc::Receiver<NetEvent>, Temp
     let started = Net::start(NetConfig {
         secret: SecretKey::from_bytes([n; 32]),
         mesh: MeshId([1; 32]),
+        zone: "default".into(),
         listen: "127.0.0.1:0".parse().expect("an address"),
         mdns: false,
         gossip: false,
@@ -192,7 +193,8 @@ pub fn linked(
     let (there, mut there_events, there_dir) = servers.block_on(network(2, Arc::clone(&gate)));
     let (here, mut here_events, here_dir) = clients.block_on(network(1, Arc::default()));
     let replica = Replica { node: there.id(), slot: 0, rtt_us: 100 };
-    let entry = RouteEntry { name: workload.clone(), http: None, deadline: WITHIN, replicas: vec![replica] };
+    let (replicas, beyond) = (vec![replica], Vec::new());
+    let entry = RouteEntry { name: workload.clone(), http: None, deadline: WITHIN, replicas, beyond };
     let routes = Arc::new(RouteTable::new([entry]));
     let end =
         |net, service| End { net, service, routes: Arc::clone(&routes), traffic: Traffic::new(1, |_| ()) };

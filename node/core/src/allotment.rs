@@ -6,7 +6,7 @@ use crate::claim::Claim;
 use crate::node::Node;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
-use orbweave_model::{NodeId, WorkloadName, limit};
+use orbweave_model::{NodeId, Slots, WorkloadName, limit};
 use orbweave_scheduler::rivals::{self, Holding, Phase};
 use std::sync::Arc;
 
@@ -17,10 +17,12 @@ pub struct Allotment {
     /// The zone.
     #[n(0)]
     pub zone: String,
-    /// Its slots. What drains is given back: it goes on running there until another zone
-    /// runs it.
+    /// Its slots.
     #[n(1)]
     pub claim: Claim,
+    /// Those of them that it gives back: they go on there until another zone runs them.
+    #[n(2)]
+    pub yields: Slots,
 }
 
 impl Allotment {
@@ -39,6 +41,11 @@ impl Allotment {
         // The same bounds as a node's claim.
         Claim::decode(&allotment.claim.encode())?;
         Ok(allotment)
+    }
+
+    /// Whether it holds a slot, and does not give it back.
+    pub fn keeps(&self, slot: u32) -> bool {
+        self.claim.at(slot).is_some() && !self.yields.contains(slot)
     }
 }
 
@@ -91,12 +98,17 @@ impl Node {
         self.allotted(name).filter(move |(leader, _)| Some(*leader) != voice)
     }
 
+    /// Whether another zone holds a slot, and does not give it back.
+    pub(crate) fn is_allotted_elsewhere(&self, name: &WorkloadName, slot: u32) -> bool {
+        self.allotted_elsewhere(name).any(|(_, allotment)| allotment.keeps(slot))
+    }
+
     /// The zones' claims on one slot, by their leaders.
     pub(crate) fn zone_holdings(&self, name: &WorkloadName, slot: u32) -> Vec<Holding> {
         let holding = |(holder, allotment): (NodeId, &Arc<Allotment>)| {
             let range = allotment.claim.at(slot)?;
             let (epoch, phase, score) = (range.epoch, range.phase, range.score);
-            Some(Holding { holder, epoch, phase, score, yields: false })
+            Some(Holding { holder, epoch, phase, score, yields: allotment.yields.contains(slot) })
         };
         self.allotted(name).filter_map(holding).collect()
     }
@@ -126,16 +138,19 @@ impl Node {
         for (holder, allotment) in self.allotted(name) {
             for range in &allotment.claim.ranges {
                 let (epoch, phase, score) = (range.epoch, range.phase, range.score);
-                let rival = Holding { holder, epoch, phase, score, yields: false };
                 let end = keepers.len().min(range.slots.end as usize);
-                for keeper in keepers[..end].iter_mut().skip(range.slots.start as usize) {
+                let slots =
+                    (range.slots.start..).zip(keepers[..end].iter_mut().skip(range.slots.start as usize));
+                for (slot, keeper) in slots {
+                    let rival =
+                        Holding { holder, epoch, phase, score, yields: allotment.yields.contains(slot) };
                     *keeper = rivals::keeper(rule, keeper.iter().chain([&rival])).copied();
                 }
             }
         }
         let seat = |keeper: Option<Holding>| match keeper {
             None => Seat::Vacant,
-            Some(keeper) if keeper.phase == Phase::Draining => Seat::Vacant,
+            Some(keeper) if keeper.yields => Seat::Vacant,
             Some(keeper) if Some(keeper.holder) == voice => Seat::Here,
             Some(keeper) if keeper.phase == Phase::Running => Seat::RunsElsewhere,
             Some(_) => Seat::Elsewhere,
@@ -156,6 +171,15 @@ impl Node {
     pub(crate) fn slots_here(&self, name: &WorkloadName) -> Vec<u32> {
         let slots = 0..self.desired.get(name).map_or(0, |desired| desired.slots());
         slots.filter(|slot| self.seat(name, *slot) == Seat::Here).collect()
+    }
+
+    /// Another zone that keeps a slot, in words.
+    pub(crate) fn who_keeps_elsewhere(&self, name: &WorkloadName, slot: u32) -> Option<String> {
+        if !matches!(self.seat(name, slot), Seat::Elsewhere | Seat::RunsElsewhere) {
+            return None;
+        }
+        let keeper = self.zone_keeper(name, slot)?;
+        Some(format!("zone {} holds it", self.zones.zone_of(keeper.holder)?))
     }
 
     /// Another zone that runs a slot, in words, where this one need not any more.

@@ -11,16 +11,17 @@ use crate::event::{Event, EventKind};
 use crate::gateway::Gate;
 use crate::node::Node;
 use crate::placing::UnderWay;
-use crate::summary::Summary;
+use crate::summary::{Room, Summary};
 use crate::view::Desired;
-use orbweave_model::{Hash, Mono, NodeId, WorkloadName, limit};
+use crate::workload::WorkloadSpec;
+use orbweave_model::{Hash, Mono, NodeId, Resources, Slots, WorkloadName, limit};
 use orbweave_scheduler::candidate::{Candidate, Choice, Need};
 use orbweave_scheduler::policy::Policy;
 use orbweave_scheduler::rivals::{self, Holding, Phase};
 use orbweave_scheduler::verdict::Verdict;
 use orbweave_scheduler::zones::{self, Zone};
 use orbweave_state::record::RecordKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A zone whose turn comes n-th takes a vacant slot after n of these: long enough for the
@@ -34,6 +35,8 @@ const GIVE_BACK: Duration = Duration::from_secs(15);
 const NO_PLACE: Duration = Duration::from_secs(60);
 /// How often allotments are looked at, at most: what changed meanwhile goes along.
 const LOOK: Duration = Duration::from_millis(250);
+/// How far slots are is said at most this often of one workload.
+const STEPS_TOGETHER: Duration = Duration::from_secs(1);
 /// A leader that was followed by another goes on for so long, if that one takes not over
 /// what it held.
 const RELIEF: Duration = Duration::from_secs(10);
@@ -66,11 +69,11 @@ impl Node {
                 let runs = |slot: u32| here.get(slot as usize).is_some_and(Option::is_some);
                 let mut taken = BTreeMap::new();
                 for range in &allotment.claim.ranges {
-                    let given_back = range.phase == Phase::Draining;
                     // What runs on another part of a zone that is split is that part's.
                     let mine = (range.slots.start..range.slots.end).filter(|slot| !is_apart || runs(*slot));
                     for slot in mine {
-                        let epoch = range.epoch + u64::from(is_apart);
+                        let (epoch, given_back) =
+                            (range.epoch + u64::from(is_apart), allotment.yields.contains(slot));
                         taken.insert(slot, Taken { epoch, score: range.score, unplaced: None, given_back });
                     }
                 }
@@ -135,6 +138,7 @@ impl Node {
         let now = self.now.mono;
         let Some(gate) = self.zones.gate.as_mut().filter(|gate| gate.leads) else { return };
         gate.no_place.retain(|_, until| *until > now);
+        gate.said_of.retain(|_, at| *at + STEPS_TOGETHER > now);
         gate.stale.extend(gate.vacant.keys().map(|(name, _)| name.clone()));
         let unplaced = |taken: &BTreeMap<u32, Taken>| taken.values().any(|taken| taken.unplaced.is_some());
         let waiting = gate.taken.iter().filter(|(_, taken)| unplaced(taken));
@@ -153,6 +157,8 @@ impl Node {
             let seat = self.seat(name, slot);
             let elsewhere = matches!(seat, Seat::Elsewhere | Seat::RunsElsewhere);
             let Some(mine) = taken.get_mut(&slot) else {
+                // What this zone gave up a moment ago may still be said to be its own.
+                let elsewhere = elsewhere || (seat == Seat::Here && self.is_allotted_elsewhere(name, slot));
                 if held.is_some() && !elsewhere {
                     // It was held before there were zones, or by a part that was apart.
                     let epoch = self.zone_epoch_seen(name, slot) + 1;
@@ -183,7 +189,7 @@ impl Node {
         if !vacant.is_empty() {
             self.take_vacant(gate, name, &vacant, &mut taken);
         }
-        self.say_allotment(name, &taken, &here);
+        self.say_allotment(gate, name, &taken, &here);
         gate.taken.insert(name.clone(), taken);
     }
 
@@ -258,7 +264,7 @@ impl Node {
         let need = crate::choosing::per_replica(&desired.spec.need);
         // Known by its name to all: its leader may be another for each of them.
         let node = NodeId(Hash::of(summary.zone.as_bytes()).0);
-        let place = |room: &'a crate::summary::Room| Candidate {
+        let place = |room: &'a Room| Candidate {
             held,
             load: summary.slots,
             ..Candidate::new(node, &room.labels, room.most)
@@ -268,11 +274,37 @@ impl Node {
         Zone { places: summary.rooms.iter().map(place).collect(), room }
     }
 
+    /// Other zones that have room for a replica, in words.
+    pub(crate) fn zones_with_room(&self, spec: &WorkloadSpec) -> Option<String> {
+        let need = crate::choosing::per_replica(&spec.need);
+        let fits = |room: &Room| {
+            spec.requires.matches(&room.labels)
+                && zones::room(&room.total, &need) > 0
+                && room.most.fits(&need)
+        };
+        let zones: BTreeSet<&str> = self
+            .zones
+            .gateways
+            .iter()
+            .filter(|(leader, gateway)| gateway.summary.zone != self.info.zone && self.zones.counts(**leader))
+            .filter(|(_, gateway)| gateway.summary.rooms.iter().any(fits))
+            .map(|(_, gateway)| gateway.summary.zone.as_str())
+            .collect();
+        let zones: Vec<&str> = zones.into_iter().collect();
+        (!zones.is_empty()).then(|| format!("in zone {}", zones.join(" or ")))
+    }
+
     /// Whether some node of this zone could take a slot, as far as this node knows.
     fn has_place(&self, name: &WorkloadName, slot: u32) -> bool {
         let Some(desired) = self.desired.get(name) else { return false };
         let nodes = self.who_could_take(&desired.spec);
-        let candidates = self.candidates(&nodes, name, &desired.spec, &UnderWay::new());
+        let mut candidates = self.candidates(&nodes, name, &desired.spec, &UnderWay::new());
+        // Claims know more of all nodes than the loads that this one heard of a few.
+        let free: BTreeMap<NodeId, Resources> =
+            self.free_places().into_iter().map(|(node, _, free)| (node, free)).collect();
+        for candidate in &mut candidates {
+            candidate.free = free.get(&candidate.node).copied().unwrap_or(candidate.free);
+        }
         let choice = Choice::new(desired.need(name, slot), &candidates);
         candidates.iter().any(|candidate| choice.judge(candidate) == Verdict::Fits)
     }
@@ -310,17 +342,14 @@ impl Node {
     /// Says which slots this zone holds, where that changed.
     fn say_allotment(
         &mut self,
+        gate: &mut Gate,
         name: &WorkloadName,
         taken: &BTreeMap<u32, Taken>,
         here: &[Option<(NodeId, ClaimRange)>],
     ) {
         let range = |(slot, taken): (&u32, &Taken)| {
             let held = here.get(*slot as usize).copied().flatten().map(|(_, range)| range);
-            let phase = match held {
-                _ if taken.given_back => Phase::Draining,
-                Some(range) => range.phase,
-                None => Phase::Preparing,
-            };
+            let phase = held.map_or(Phase::Preparing, |range| range.phase);
             let generation = held.and_then(|range| range.generation);
             let range = ClaimRange::one(*slot, taken.epoch, phase, taken.score, generation);
             let (settled, failed) = (held.and_then(|r| r.settled), held.and_then(|r| r.failed));
@@ -329,10 +358,31 @@ impl Node {
         let mut claim = Claim::of(taken.iter().map(range));
         claim.ranges.truncate(limit::SLOT_RANGES_MAX);
         let before = self.zones.allotments.get(name).and_then(|all| all.get(&self.me));
-        if before.map_or(claim.is_empty(), |before| before.claim == claim) {
+        let zone = self.info.zone.clone();
+        let allotment = Allotment { zone, claim, yields: given_back(taken) };
+        if before.map_or(allotment.claim.is_empty(), |before| **before == allotment) {
             return;
         }
-        let allotment = Allotment { zone: self.info.zone.clone(), claim };
+        // Which slots it holds is said at once; how far they are, not with each step of each.
+        let now = self.now.mono;
+        let same = before.is_some_and(|before| {
+            before.yields == allotment.yields && slots_of(&before.claim).eq(slots_of(&allotment.claim))
+        });
+        if same && gate.said_of.get(name).is_some_and(|at| *at + STEPS_TOGETHER > now) {
+            gate.stale.insert(name.clone());
+            return;
+        }
+        gate.said_of.insert(name.clone(), now);
         self.say(RecordKind::ALLOTMENT, name.as_str(), allotment.encode(), Vec::new());
     }
+}
+
+/// The slots that are given back.
+fn given_back(taken: &BTreeMap<u32, Taken>) -> Slots {
+    taken.iter().filter(|(_, taken)| taken.given_back).map(|(slot, _)| *slot).collect()
+}
+
+/// The slots of a claim, with the epoch of each.
+fn slots_of(claim: &Claim) -> impl Iterator<Item = (u32, u64)> {
+    claim.ranges.iter().flat_map(|range| (range.slots.start..range.slots.end).map(|slot| (slot, range.epoch)))
 }

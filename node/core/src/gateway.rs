@@ -5,6 +5,7 @@
 //! a zone is seen as quickly, and doubted as carefully, as the loss of a node.
 
 use crate::allotting::Taken;
+use crate::claim::Claim;
 use crate::cordon::Service;
 use crate::io::Output;
 use crate::message::Message;
@@ -13,6 +14,7 @@ use crate::summary::{NAMED_MAX, Office, ROOMS_MAX, Room, Summary, VALUES_MAX};
 use crate::zone::{GATEWAYS, Gateway};
 use minicbor::bytes::ByteVec;
 use orbweave_model::{Labels, Mono, NodeId, Resources, WorkloadName};
+use orbweave_scheduler::rivals::Phase;
 use orbweave_state::membership::{self, MemberState, Membership, MembershipConfig};
 use orbweave_state::record::RecordKind;
 use orbweave_state::sync::WireVersion;
@@ -58,6 +60,8 @@ pub(crate) struct Gate {
     pub vacant: BTreeMap<(WorkloadName, u32), Mono>,
     /// Workloads that found no place in this zone a moment ago.
     pub no_place: BTreeMap<WorkloadName, Mono>,
+    /// When it last said of a workload which slots this zone holds.
+    pub said_of: BTreeMap<WorkloadName, Mono>,
     /// Workloads to be looked at, and when.
     pub stale: BTreeSet<WorkloadName>,
     pub next_look: Mono,
@@ -129,6 +133,7 @@ impl Node {
             taken: BTreeMap::new(),
             vacant: BTreeMap::new(),
             no_place: BTreeMap::new(),
+            said_of: BTreeMap::new(),
             stale: BTreeSet::new(),
             next_look: now,
         });
@@ -214,6 +219,32 @@ impl Node {
             }
         }
         providers
+    }
+
+    /// Whom to ask for what another zone runs, with the round trip: on a gateway one of that
+    /// zone, elsewhere those of this zone.
+    pub(crate) fn way_beyond(&self, name: &WorkloadName) -> Vec<(NodeId, Option<Duration>)> {
+        let runs = |claim: &Claim| claim.ranges.iter().any(|range| range.phase == Phase::Running);
+        let zones: BTreeSet<&str> = self
+            .allotted_elsewhere(name)
+            .filter(|(_, allotment)| runs(&allotment.claim))
+            .filter_map(|(leader, _)| self.zones.zone_of(leader))
+            .collect();
+        if zones.is_empty() {
+            return Vec::new();
+        }
+        let here = self.zones.gate.is_none();
+        let is_way = |(node, gateway): &(&NodeId, &Gateway)| {
+            let zone = gateway.summary.zone.as_str();
+            let fits = if here { zone == self.info.zone } else { zones.contains(zone) };
+            fits && **node != self.me && gateway.summary.office != Office::None
+        };
+        let gateways = self.zones.gateways.iter().filter(is_way);
+        let linked =
+            gateways.filter_map(|(node, _)| Some((*node, self.peers.get(node).filter(|p| p.up)?.rtt)));
+        let mut linked: Vec<_> = linked.collect();
+        linked.sort_by_key(|(_, rtt)| rtt.unwrap_or(Duration::MAX));
+        linked
     }
 
     /// Carries out what the membership of gateways wants.
@@ -387,15 +418,15 @@ impl Node {
     /// The kinds of place in this zone, and what is free there.
     pub(crate) fn rooms(&self) -> Vec<Room> {
         let mut values: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        let places: Vec<(&Labels, Resources)> = self.free_places();
-        for (key, value) in places.iter().flat_map(|(labels, _)| labels.iter()) {
+        let places = self.free_places();
+        for (key, value) in places.iter().flat_map(|(_, labels, _)| labels.iter()) {
             let values = values.entry(key).or_default();
             if values.len() <= VALUES_MAX {
                 values.insert(value);
             }
         }
         let mut rooms: BTreeMap<Vec<(&str, &str)>, Room> = BTreeMap::new();
-        for (labels, free) in &places {
+        for (_, labels, free) in &places {
             let kind: Vec<(&str, &str)> =
                 labels.iter().filter(|(key, _)| values[key].len() <= VALUES_MAX).collect();
             let room = rooms.entry(kind).or_insert_with_key(|kind| Room {
@@ -418,7 +449,7 @@ impl Node {
     }
 
     /// What is free on every node that takes new work, by what claims say.
-    fn free_places(&self) -> Vec<(&Labels, Resources)> {
+    pub(crate) fn free_places(&self) -> Vec<(NodeId, &Labels, Resources)> {
         let mut used: BTreeMap<NodeId, Resources> = BTreeMap::new();
         for (name, holders) in &self.claims {
             let need = self.need_of(name);
@@ -430,7 +461,7 @@ impl Node {
         let place = |node: NodeId| {
             let info = self.nodes.get(&node).filter(|_| self.service(node) == Service::Open)?;
             let used = used.get(&node).copied().unwrap_or_default();
-            Some((&info.labels, info.capacity.minus(&used)))
+            Some((node, &info.labels, info.capacity.minus(&used)))
         };
         self.membership.alive().filter_map(place).collect()
     }

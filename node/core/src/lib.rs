@@ -47,6 +47,7 @@ mod records;
 mod refresh;
 mod renewal;
 pub mod report;
+mod restoring;
 pub mod rollout;
 mod rumours;
 mod standby;

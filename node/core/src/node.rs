@@ -239,7 +239,7 @@ impl Node {
             guard.restore(entry).map_err(StartError::Own)?;
         }
         let moved = own.guard.iter().flat_map(|_| guard.entries()).map(Write::from).collect();
-        let records = crate::records::restore(&restored.records, mesh, &mut authority, &*config.check);
+        let records = crate::restoring::restore(&restored.records, mesh, &mut authority, &*config.check);
         // Whatever this node wrote down lies in its past, also if its clock forgot.
         let written = records.iter().filter(|r| r.id().author == me.into()).map(|r| r.hlc()).max();
         let mut clock = Clock::new(written.map_or(own.hlc.wall, |w| w.wall.max(own.hlc.wall)));

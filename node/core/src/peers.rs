@@ -25,6 +25,9 @@ const DIAL_SECOND: Duration = Duration::from_secs(2);
 
 /// Reconciliations that a node begins with the first peers that it links to.
 pub(crate) const FIRST_SYNCS: u32 = 3;
+/// What a member said of its load is repeated every ten seconds; after three of these it is
+/// as good as unknown.
+const LOAD_HOLDS: Duration = Duration::from_secs(30);
 /// A peer that did not say who it is within this time counts as one of the zone.
 const INTRODUCED: Duration = Duration::from_secs(1);
 /// Links that come back within this time share a reconciliation.
@@ -408,9 +411,12 @@ impl Node {
         self.certificates.get(&node).map_or_else(|| node.short(), |c| c.name.clone())
     }
 
-    /// What a member last said of its load.
+    /// What a member said of its load a while ago: those that watch one another tell it.
     pub(crate) fn load_of(&self, node: NodeId) -> Option<Load> {
-        let (bytes, _) = self.membership.load_of(node)?;
+        let (bytes, at) = self.membership.load_of(node)?;
+        if at + LOAD_HOLDS <= self.now.mono {
+            return None;
+        }
         wire::decode_open("a load", bytes, limit::DATAGRAM_BYTES_MAX).ok()
     }
 }

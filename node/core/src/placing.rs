@@ -9,7 +9,7 @@ use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Mono, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::candidate::Choice;
 use orbweave_scheduler::rank;
-use orbweave_scheduler::rivals::{Holding, Phase};
+use orbweave_scheduler::rivals::Phase;
 use orbweave_scheduler::verdict::Verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -84,11 +84,12 @@ impl Node {
         if !self.settled {
             return;
         }
+        let stays = |slot, holder, phase| phase != Phase::Draining && !self.yields(name, slot, holder);
+        let claimed = self.claimed_slots(name, stays);
         for slot in slots {
             let key = (name.clone(), slot);
             let claimed_here = self.held.get(&key).is_some_and(|h| h.phase != Phase::Draining);
-            let taken = (claimed_here && !self.yields(name, slot, self.me))
-                || self.holdings(name, slot).iter().any(Holding::stays);
+            let taken = (claimed_here && !self.yields(name, slot, self.me)) || claimed[slot as usize];
             if taken {
                 if !plant::on(Plant::TimerUnguarded) {
                     self.vacancies.remove(&key);

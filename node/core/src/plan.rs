@@ -100,8 +100,15 @@ impl Node {
                 Some(Verdict::Label(term).to_string())
             });
             let unmet = unmet.or_else(|| self.why_it_would_yield(name, slot, from?, spec));
+            let elsewhere = from.is_none().then(|| self.who_keeps_elsewhere(name, slot)).flatten();
             if slot >= wanted {
                 plan.slots.extend(from.map(|_| planned(Fate::Ends, None, None)));
+                plan.slots.extend(elsewhere.map(|zone| planned(Fate::Ends, None, Some(zone))));
+                continue;
+            }
+            if let Some(zone) = elsewhere {
+                let fate = if anew { Fate::BeginsAnew } else { Fate::Stays };
+                plan.slots.push(planned(fate, None, Some(zone)));
                 continue;
             }
             if let (Some(holder), None) = (from, &unmet) {
@@ -120,7 +127,13 @@ impl Node {
             }
             sought += 1;
             let choice = Choice::new(Need { slot, ..need }, &candidates);
-            let Some((to, _)) = choice.best(&mut rng).into_iter().next() else {
+            let best = choice.best(&mut rng).into_iter().next();
+            if let (None, Some(zones)) = (best, self.zones_with_room(spec)) {
+                let fate = if from.is_some() { Fate::Moves } else { Fate::Starts };
+                plan.slots.push(planned(fate, None, Some(zones)));
+                continue;
+            }
+            let Some((to, _)) = best else {
                 let verdicts: Vec<Verdict> = candidates.iter().map(|c| choice.judge(c)).collect();
                 plan.slots.push(planned(Fate::Nowhere, None, nowhere(spec, verdicts.iter())));
                 continue;

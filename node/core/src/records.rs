@@ -9,13 +9,11 @@ use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
 use crate::summary::Summary;
-use crate::workload::WorkloadSpec;
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, Hlc, MeshId, NodeId, PublicKey, WorkloadName, limit, wire};
-use orbweave_state::record::{Opener, Record, RecordId, RecordKind, Scope};
+use orbweave_model::{Hash, Hlc, NodeId, PublicKey, WorkloadName, limit, wire};
+use orbweave_state::record::{Record, RecordId, RecordKind, Scope};
 use orbweave_state::store::Merge;
-use orbweave_trust::{Applied, Authority, Certificate, Release, Roles, TrustError, TrustStatement};
-use std::collections::BTreeSet;
+use orbweave_trust::{Applied, Certificate, Release, Roles, TrustError, TrustStatement};
 use std::time::Duration;
 
 /// Records from the future that are kept until their time comes.
@@ -66,23 +64,6 @@ pub(crate) enum Way {
     Carried,
 }
 
-/// The readable records of the disk, trust first. A byte that rotted costs its
-/// record, which reconciliation brings again.
-pub(crate) fn restore(
-    envelopes: &[Vec<u8>],
-    mesh: MeshId,
-    authority: &mut Authority,
-    check: &dyn Opener,
-) -> Vec<Record> {
-    let mut records: Vec<Record> =
-        envelopes.iter().filter_map(|bytes| Record::open(bytes, mesh, check).ok()).collect();
-    records.sort_by_key(|r| order(r.id().kind));
-    for record in records.iter().filter(|r| r.id().kind == RecordKind::TRUST) {
-        let _ = authority.apply(record.body(), check);
-    }
-    records
-}
-
 /// A message with a record that its reader should not wait for, if it is short enough.
 pub(crate) fn in_a_datagram(record: &Record) -> Option<Vec<u8>> {
     let bytes = Message::Record(record.bytes()).encode();
@@ -90,7 +71,7 @@ pub(crate) fn in_a_datagram(record: &Record) -> Option<Vec<u8>> {
 }
 
 /// Records are taken in this order, since the later kinds ask for the earlier.
-fn order(kind: RecordKind) -> u8 {
+pub(crate) fn order(kind: RecordKind) -> u8 {
     match kind {
         RecordKind::TRUST => 0,
         RecordKind::NODE => 1,
@@ -104,38 +85,6 @@ fn order(kind: RecordKind) -> u8 {
 }
 
 impl Node {
-    /// Takes the disk's records in. They were admitted before, so that an expiry
-    /// since then does not count; a revocation does.
-    pub(crate) fn load(&mut self, records: Vec<Record>) {
-        for key in self.authority.revoked().copied().collect::<Vec<_>>() {
-            self.store.bar(key);
-        }
-        let is_workload = |r: &Record| r.id().kind == RecordKind::WORKLOAD;
-        let (workloads, others): (Vec<_>, Vec<_>) = records.into_iter().partition(is_workload);
-        // What was said in a zone that this node was moved away from is not for this one.
-        let moved: BTreeSet<PublicKey> = others
-            .iter()
-            .filter(|r| r.id().kind == RecordKind::NODE && r.id().author != self.me.into())
-            .filter(|r| NodeBody::of(r).is_ok_and(|body| body.info.zone != self.info.zone))
-            .map(|r| r.id().author)
-            .collect();
-        // Claims before workloads: whoever held a part admitted the release before.
-        for record in others.into_iter().chain(workloads) {
-            if moved.contains(&record.id().author) && record.id().kind.scope() == Scope::Zone {
-                self.writes.push(Write::DropRecord { key: wire::encode(record.id()) });
-                continue;
-            }
-            if plant::on(Plant::DeletionForgotten)
-                && WorkloadSpec::decode(record.body()).is_ok_and(|spec| spec.deleted)
-            {
-                continue;
-            }
-            if let Merge::Applied { .. } = self.store.merge(record.clone()) {
-                self.index(&record);
-            }
-        }
-    }
-
     /// Records from a peer, in any order.
     pub(crate) fn take_all(&mut self, envelopes: Vec<Vec<u8>>, way: Way) {
         let mut records: Vec<Record> = Vec::new();
@@ -207,9 +156,8 @@ impl Node {
         if way == Way::Gossip {
             return;
         }
-        // Nobody of this zone has published what comes from another.
         if way == Way::Beyond && self.gossip {
-            self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
+            self.relay(record);
         }
         self.spread(record);
         if way == Way::Carried {
@@ -329,7 +277,7 @@ impl Node {
     }
 
     /// What the node derives from a record that now holds.
-    fn index(&mut self, record: &Record) {
+    pub(crate) fn index(&mut self, record: &Record) {
         let RecordId { kind, key, author } = record.id();
         let node = NodeId::from(*author);
         match *kind {
@@ -495,6 +443,7 @@ impl Node {
     }
 
     pub(crate) fn on_gossip(&mut self, bytes: &[u8]) {
+        self.relayed(bytes);
         self.take_all(vec![bytes.to_vec()], Way::Gossip);
     }
 

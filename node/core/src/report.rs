@@ -97,6 +97,9 @@ pub struct RouteReport {
     pub route: Option<Route>,
     /// Replicas that answer: node, slot, and the round trip where measured.
     pub replicas: Vec<(NodeId, u32, Option<Duration>)>,
+    /// Whom to ask where another zone runs it, and the round trip: on a gateway those of that
+    /// zone, elsewhere the gateways of this one.
+    pub beyond: Vec<(NodeId, Option<Duration>)>,
 }
 
 /// How full a table of the node is.
@@ -398,7 +401,8 @@ impl Node {
                     replicas.extend((range.slots.start..range.slots.end).map(|slot| (holder, slot, rtt)));
                 }
             }
-            RouteReport { name: name.clone(), route: desired.spec.route.clone(), replicas }
+            let (route, beyond) = (desired.spec.route.clone(), self.way_beyond(name));
+            RouteReport { name: name.clone(), route, replicas, beyond }
         })
         .collect()
     }

@@ -223,12 +223,11 @@ impl Node {
                 }
                 let end = turns.slots.len().min(range.slots.end as usize);
                 let concerned = turns.slots[..end].iter_mut().skip(range.slots.start as usize);
-                let mut any = false;
                 for slot in concerned {
                     *slot |= flags;
-                    any = true;
                 }
-                if any && counts && range.failed == Some(mark) {
+                // Also of a slot that is wanted no more: that it failed is so.
+                if counts && range.failed == Some(mark) {
                     turns.failed.get_or_insert(holder);
                 }
             }

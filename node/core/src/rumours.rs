@@ -7,7 +7,8 @@
 use crate::io::Output;
 use crate::message::Message;
 use crate::node::Node;
-use orbweave_model::{Mono, NodeId, Wall, limit};
+use crate::zone::GATEWAYS;
+use orbweave_model::{Hash, Mono, NodeId, Wall, limit};
 use orbweave_state::record::{Record, Scope};
 use orbweave_state::store::index::{Entry, Key};
 use orbweave_state::sync::{self, WireVersion};
@@ -33,6 +34,8 @@ const AFTER_MANY: (Duration, Duration) = (Duration::from_millis(500), Duration::
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Records that are asked for at once.
 const ASKED_MAX: usize = 1_024;
+/// A gateway waits so long for each one before it to publish what came from another zone.
+const RELAY: Duration = Duration::from_millis(150);
 /// What an answered rumour counts for in a peer's allowance, beside its bytes.
 const ASK_COST: usize = 64;
 
@@ -43,6 +46,9 @@ pub(crate) struct Rumours {
     here: News,
     /// To other zones.
     beyond: News,
+    /// What came from other zones, and when this node publishes it in its own, if no other
+    /// gateway did.
+    relays: BTreeMap<Key, Mono>,
     asked: BTreeMap<(Wall, Vec<u8>), Mono>,
 }
 
@@ -64,7 +70,8 @@ impl Rumours {
     /// When something is to be told.
     pub fn due(&self) -> Option<Mono> {
         let due = |news: &News| news.hot.values().map(|hot| hot.due).min();
-        [due(&self.here), due(&self.beyond)].into_iter().flatten().min()
+        let relay = self.relays.values().copied().min();
+        [due(&self.here), due(&self.beyond), relay].into_iter().flatten().min()
     }
 }
 
@@ -124,11 +131,37 @@ impl Node {
         }
     }
 
+    /// A record came from another zone: the first gateway publishes it at once, each other
+    /// one if none before it did.
+    pub(crate) fn relay(&mut self, record: &Record) {
+        let rank = self.zones.ranks.iter().position(|node| *node == self.me).unwrap_or(GATEWAYS);
+        let wait = RELAY.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
+        if wait.is_zero() || self.rumours.relays.len() >= HOT_MAX {
+            self.outputs.push_back(Output::Publish { bytes: record.bytes().to_vec() });
+        } else {
+            self.rumours.relays.insert(key_of(record), self.now.mono + wait);
+        }
+    }
+
+    /// Gossip brought this: whatever it is, somebody published it.
+    pub(crate) fn relayed(&mut self, bytes: &[u8]) {
+        if !self.rumours.relays.is_empty() {
+            let digest = Hash::of(bytes);
+            self.rumours.relays.retain(|key, _| key.digest != digest);
+        }
+    }
+
     /// Tells what is due to a few peers, drawn anew each time.
     pub(crate) fn tell_rumours(&mut self) {
         let now = self.now.mono;
         if self.rumours.due().is_none_or(|due| due > now) {
             return;
+        }
+        for (key, _) in self.rumours.relays.extract_if(.., |_, due| *due <= now) {
+            // What was superseded meanwhile is no news.
+            if let Some(entry) = self.store.entry(&key) {
+                self.outputs.push_back(Output::Publish { bytes: entry.bytes.to_vec() });
+            }
         }
         let again = now + self.jitter(ROUND.0, ROUND.1);
         let (here, beyond) = (self.rumours.here.round(now, again), self.rumours.beyond.round(now, again));

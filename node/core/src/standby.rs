@@ -64,12 +64,11 @@ impl Node {
             return;
         }
         let slots = self.slots_here(name);
-        let runs = |slot| self.holdings(name, slot).iter().any(|h| h.phase == Phase::Running);
         if self.held_here(name) > 0
             || self.leaving
             || !self.stands_by(name, desired)
             || slots.is_empty()
-            || !slots.into_iter().all(runs)
+            || !self.all_run(name, &slots)
         {
             return;
         }
@@ -78,6 +77,11 @@ impl Node {
         let text = format!("fetches the component of {name} ahead, as a standby");
         self.notify(Event::new(EventKind::FetchStarted, text).of(name));
         self.outputs.push_back(Output::Fetch { hash, size, providers });
+    }
+
+    fn all_run(&self, name: &WorkloadName, slots: &[u32]) -> bool {
+        let runs = self.claimed_slots(name, |_, _, phase| phase == Phase::Running);
+        slots.iter().all(|slot| runs[*slot as usize])
     }
 
     /// Whether a workload's component is here; if not, it is fetched, so that a node in a

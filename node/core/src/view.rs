@@ -7,7 +7,7 @@ use crate::io::Write;
 use crate::node::Node;
 use crate::workload::WorkloadSpec;
 use orbweave_model::{Hash, Hlc, NodeId, WorkloadName};
-use orbweave_scheduler::rivals::{Holding, Reconcile};
+use orbweave_scheduler::rivals::{Holding, Phase, Reconcile};
 use orbweave_state::record::RecordKind;
 use orbweave_trust::{Release, Roles, RollbackGuard};
 use std::sync::Arc;
@@ -52,6 +52,9 @@ impl Node {
             .filter_map(|r| Some((WorkloadBody::of(r).ok()?, r.hlc(), r.id().author)))
             .max_by_key(|(body, hlc, author)| (body.spec.generation, *hlc, *author));
         self.dirty.insert(name.clone());
+        // What it kept apart from need not keep away from it any more.
+        let apart = self.desired.get(name).map(|before| before.spec.policy().apart_from.clone());
+        self.dirty.extend(apart.into_iter().flatten());
         let Some((body, hlc, _)) = best else {
             self.desired.remove(name);
             self.refused.remove(name);
@@ -186,6 +189,30 @@ impl Node {
             .filter(|holding| self.counts(holding.holder))
             .map(|holding| Holding { yields: self.yields(name, slot, holding.holder), ..holding })
             .collect()
+    }
+
+    /// Of each slot of a workload, whether some holder that is alive claims it so: all claims,
+    /// read once.
+    pub(crate) fn claimed_slots(
+        &self,
+        name: &WorkloadName,
+        so: impl Fn(u32, NodeId, Phase) -> bool,
+    ) -> Vec<bool> {
+        let mut claimed = vec![false; self.desired.get(name).map_or(0, |d| d.slots()) as usize];
+        for (&holder, claim) in self.claims.get(name).into_iter().flatten() {
+            if !self.counts(holder) {
+                continue;
+            }
+            for range in &claim.ranges {
+                let end = claimed.len().min(range.slots.end as usize);
+                let slots =
+                    (range.slots.start..).zip(claimed[..end].iter_mut().skip(range.slots.start as usize));
+                for (slot, claimed) in slots {
+                    *claimed |= so(slot, holder, range.phase);
+                }
+            }
+        }
+        claimed
     }
 
     /// The highest epoch of any claim on a slot, of holders dead or alive.

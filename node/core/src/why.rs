@@ -1,6 +1,7 @@
 //! Why a slot is where it is, or nowhere: an answer in words, and the facts behind it.
 //! Reading changes nothing; any node can be asked, and answers by its own view.
 
+use crate::allotment::Seat;
 use crate::node::Node;
 use crate::placing::UnderWay;
 use crate::view::Desired;
@@ -141,13 +142,33 @@ impl Node {
         if let Some(to) = offered_to {
             return format!("{name}/{slot} is offered to {}", self.name(to));
         }
+        if let Some(words) = self.elsewhere_in_words(name, slot) {
+            return words;
+        }
         if let Some(why) = nowhere(spec, places.iter().map(|place| &place.verdict)) {
             return format!("{name}/{slot} runs nowhere: {why}");
+        }
+        if self.seat(name, slot) == Seat::Vacant {
+            return format!(
+                "{name}/{slot} is held by no zone yet: the leader of the zone whose turn it is takes it"
+            );
         }
         if !self.settled {
             return format!("{name}/{slot} has no holder that is known here: this node looks around first");
         }
         format!("{name}/{slot} has no holder yet: the next placer is about to offer it")
+    }
+
+    /// Where another zone keeps the slot.
+    fn elsewhere_in_words(&self, name: &WorkloadName, slot: u32) -> Option<String> {
+        let how = match self.seat(name, slot) {
+            Seat::Vacant | Seat::Here => return None,
+            Seat::Elsewhere => "is being prepared in",
+            Seat::RunsElsewhere => "runs in",
+        };
+        let keeper = self.zone_keeper(name, slot)?;
+        let (leader, zone) = (self.name(keeper.holder), self.zones.zone_of(keeper.holder)?);
+        Some(format!("{name}/{slot} {how} zone {zone} (epoch {}), says its leader {leader}", keeper.epoch))
     }
 
     fn held_in_words(
@@ -178,6 +199,9 @@ impl Node {
             let others = holdings.iter().filter(|h| h.holder != keeper.holder).map(|h| self.name(h.holder));
             let others = others.collect::<Vec<_>>().join(", ");
             let _ = write!(answer, "; {others} holds it too, and gives it up once {holder} runs it");
+        }
+        if let Some(why) = self.who_runs_elsewhere(name, slot) {
+            let _ = write!(answer, "; it drains here: {why}");
         }
         if desired.spec.deleted {
             answer.push_str("; the workload is deleted, and what is asked of it is finished");

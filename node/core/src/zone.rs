@@ -8,12 +8,15 @@
 //! zone has none of this.
 
 use crate::allotment::{Allotment, Seat};
+use crate::claim::ClaimRange;
 use crate::event::{Event, EventKind};
 use crate::gateway::Gate;
 use crate::node::Node;
 use crate::summary::{Office, Summary};
+use orbweave_model::plant::{self, Plant};
 use orbweave_model::{Mono, NodeId, WorkloadName};
 use orbweave_scheduler::rank;
+use orbweave_scheduler::rivals::Phase;
 use orbweave_state::membership::Timing;
 use orbweave_state::record::Record;
 use orbweave_trust::Certificate;
@@ -288,13 +291,25 @@ impl Node {
             let named = |list: fn(&Summary) -> &[NodeId]| word.is_some_and(|word| list(word).contains(node));
             let counts = gateway.leads()
                 && if gateway.summary.zone == own {
-                    voice == Some(*node) || named(|word| &word.apart)
+                    voice == Some(*node)
+                        || named(|word| &word.apart)
+                        || plant::on(Plant::AllotmentsAddedTwice)
                 } else {
-                    !named(|word| &word.gone)
+                    !named(|word| &word.gone) && !self.is_planted_away(*node)
                 };
             counts.then_some(*node)
         };
         self.zones.gateways.iter().filter_map(counts).collect()
+    }
+
+    /// Whether another leader of its zone counts in its place, where that is planted.
+    fn is_planted_away(&self, leader: NodeId) -> bool {
+        plant::on(Plant::SplitZoneCountedOnce)
+            && self.zones.gateways.iter().any(|(other, gateway)| {
+                *other < leader
+                    && gateway.leads()
+                    && Some(gateway.summary.zone.as_str()) == self.zones.zone_of(leader)
+            })
     }
 
     fn state_of_zone(&self, name: &str) -> ZoneState {
@@ -351,40 +366,30 @@ impl Node {
     }
 
     fn zone_report(&self, name: String) -> ZoneReport {
+        let (own, state) = (name == self.info.zone, self.state_of_zone(&name));
         let of = || self.zones.gateways.iter().filter(|(_, gateway)| gateway.summary.zone == name);
         let gateways = of().filter(|(_, gateway)| gateway.summary.office != Office::None);
-        let leaders: Vec<NodeId> = of()
-            .filter(|(node, gateway)| gateway.leads() && self.zones.counts(**node))
-            .map(|(n, _)| *n)
-            .collect();
-        let own = name == self.info.zone;
-        let said = leaders.iter().filter_map(|leader| self.zones.gateways.get(leader));
-        let members = said.map(|gateway| gateway.summary.members).fold(0, u32::saturating_add);
-        let (mut replicas, mut running) = (0_u32, 0_u32);
-        for workload in self.desired.keys() {
-            let of = self.allotted(workload).filter(|(leader, _)| leaders.contains(leader));
-            for range in of.flat_map(|(_, allotment)| &allotment.claim.ranges) {
-                let slots = range.slots.end - range.slots.start;
-                replicas = replicas.saturating_add(slots);
-                if range.phase == orbweave_scheduler::rivals::Phase::Running {
-                    running = running.saturating_add(slots);
-                }
-            }
-        }
-        if own && !self.zones.many {
-            let all = self.claims.values().flatten().filter(|(holder, _)| self.counts(**holder));
-            for range in all.flat_map(|(_, claim)| &claim.ranges) {
-                let slots = range.slots.end - range.slots.start;
-                replicas = replicas.saturating_add(slots);
-                if range.phase == orbweave_scheduler::rivals::Phase::Running {
-                    running = running.saturating_add(slots);
-                }
-            }
-        }
+        // Of a zone that is lost its last words are told.
+        let speaks = |node: &NodeId| state == ZoneState::Lost || self.zones.counts(*node);
+        let leaders = of().filter(|(node, gateway)| gateway.leads() && speaks(node));
+        let members =
+            leaders.clone().map(|(_, gateway)| gateway.summary.members).fold(0, u32::saturating_add);
+        let leaders: Vec<NodeId> = leaders.map(|(node, _)| *node).collect();
+        let allotted = self.zones.allotments.values().flat_map(|all| {
+            leaders.iter().filter_map(|leader| all.get(leader)).flat_map(|a| &a.claim.ranges)
+        });
+        let here = self.claims.values().flatten().filter(|(holder, _)| self.counts(**holder));
+        let here = here.flat_map(|(_, claim)| &claim.ranges).filter(|_| own && !self.zones.many);
+        let count = |(held, running): (u32, u32), range: &ClaimRange| {
+            let slots = range.slots.end - range.slots.start;
+            let runs = range.phase == Phase::Running && state != ZoneState::Lost;
+            (held.saturating_add(slots), running.saturating_add(if runs { slots } else { 0 }))
+        };
+        let (replicas, running) = allotted.chain(here).fold((0, 0), count);
         let alive = u32::try_from(self.alive_count()).unwrap_or(u32::MAX);
         ZoneReport {
             own,
-            state: self.state_of_zone(&name),
+            state,
             leaders,
             gateways: gateways.map(|(node, _)| *node).collect(),
             members: if own { alive } else { members },

@@ -5,6 +5,7 @@ use super::error::ApiError;
 use super::event::Event;
 use super::types::{
     CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Plan, Status, Why, WorkloadView,
+    ZoneView,
 };
 use bytes::Bytes;
 use orbweave_core::WorkloadSpec;
@@ -38,6 +39,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn status(&self) -> impl Future<Output = Status> + Send;
     /// Every member that is known.
     fn nodes(&self) -> impl Future<Output = Vec<NodeView>> + Send;
+    /// Every zone that is known, the node's own first.
+    fn zones(&self) -> impl Future<Output = Vec<ZoneView>> + Send;
     /// Every workload that is known, deleted ones among them.
     fn workloads(&self) -> impl Future<Output = Vec<WorkloadView>> + Send;
     /// Every slot of every workload.

@@ -124,6 +124,14 @@ pub enum EventKind {
     Cordon,
     /// A new revision did not come up, and replicas go back to the one before.
     RolledBack,
+    /// Another zone is attached.
+    ZoneUp,
+    /// Another zone is out of reach.
+    ZoneLost,
+    /// Another zone is split: its gateways do not follow one leader.
+    ZoneSplit,
+    /// This zone took slots of a workload.
+    Allotted,
     /// An event of a kind that this version does not know.
     #[serde(other)]
     Unknown,

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `GET /v1/status` | [`types::Status`] |
 //! | `GET /v1/nodes` | a list of [`types::NodeView`] |
+//! | `GET /v1/zones` | a list of [`types::ZoneView`], the node's own first |
 //! | `GET /v1/workloads` | a list of [`types::WorkloadView`], deleted ones among them |
 //! | `GET /v1/workloads/{name}` | [`types::Describe`] |
 //! | `GET /v1/instances` | a list of [`types::InstanceView`] |
@@ -29,6 +30,7 @@ pub mod server;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod zone;
 
 pub use backend::Backend;
 pub use client::{Client, ClientError};

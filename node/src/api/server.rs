@@ -164,6 +164,7 @@ fn router<B: Backend>(backend: B, stop: CancellationToken) -> Router {
     Router::new()
         .route("/v1/status", get(status::<B>))
         .route("/v1/nodes", get(nodes::<B>))
+        .route("/v1/zones", get(zones::<B>))
         .route("/v1/workloads", get(workloads::<B>))
         .route("/v1/workloads/{name}", get(describe::<B>))
         .route("/v1/workloads/{name}/why", get(why::<B>))
@@ -194,6 +195,10 @@ async fn status<B: Backend>(State(api): Api<B>) -> Response {
 
 async fn nodes<B: Backend>(State(api): Api<B>) -> Response {
     Json(api.backend.nodes().await).into_response()
+}
+
+async fn zones<B: Backend>(State(api): Api<B>) -> Response {
+    Json(api.backend.zones().await).into_response()
 }
 
 async fn workloads<B: Backend>(State(api): Api<B>) -> Response {

@@ -5,14 +5,15 @@ use super::client::Item;
 use super::event::{Event, EventKind};
 use super::types::{
     BlobResponse, CallRequest, CallResponse, Describe, InstanceView, LogLine, LogStream, MemberCounts,
-    NodeView, Plan, Ports, Status, TicketRequest, TicketResponse, Why, WorkloadView,
+    NodeRef, NodeSettings, NodeView, Plan, Ports, Status, TicketRequest, TicketResponse, Why, WorkloadView,
+    ZONE_DEFAULT, ZoneState, ZoneView,
 };
 use super::{AdminServer, ApiError, Backend, Client, ClientError};
 use crate::state_dir::StateDir;
 use bytes::Bytes;
 use http::StatusCode;
 use orbweave_core::WorkloadSpec;
-use orbweave_model::{Hash, InstanceId, MeshId, NodeId, WorkloadName, limit};
+use orbweave_model::{Hash, InstanceId, MeshId, NodeId, Resources, WorkloadName, limit};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -32,6 +33,12 @@ fn event(at_ms: u64, workload: &str) -> Event {
     let mut event = Event::new(at_ms, NODE, EventKind::Started, "runs");
     event.workload = Some(workload.parse().unwrap());
     event
+}
+
+fn zone(name: &str, own: bool, state: ZoneState) -> ZoneView {
+    let gateways = vec![NodeRef { id: NODE, name: "a".into() }];
+    let name = name.to_owned();
+    ZoneView { name, own, state, leaders: Vec::new(), gateways, members: 5, replicas: 3, running: 2 }
 }
 
 impl Backend for Fake {
@@ -57,6 +64,10 @@ impl Backend for Fake {
 
     async fn nodes(&self) -> Vec<NodeView> {
         Vec::new()
+    }
+
+    async fn zones(&self) -> Vec<ZoneView> {
+        vec![zone("north", true, ZoneState::Alive), zone("south", false, ZoneState::Lost)]
     }
 
     async fn workloads(&self) -> Vec<WorkloadView> {
@@ -161,6 +172,7 @@ async fn what_the_node_says_reaches_the_client() {
     let served = served().await;
     let client = Client::new(&served.dir);
     assert_eq!(client.get::<Status>("/v1/status").await.unwrap(), served.fake.status().await);
+    assert_eq!(client.get::<Vec<ZoneView>>("/v1/zones").await.unwrap(), served.fake.zones().await);
     let request = CallRequest {
         workload: "a".parse().unwrap(),
         function: "f".into(),
@@ -324,6 +336,21 @@ async fn shutting_down_ends_streams_and_takes_the_socket_away() {
     assert!(!served.dir.socket().exists());
     let error = client.get::<Status>("/v1/status").await.unwrap_err();
     assert_eq!(error.to_string(), format!("no node runs in {}", served.dir.path().display()));
+}
+
+#[test]
+fn a_zone_says_what_it_is_in_the_words_of_the_api() {
+    let zone = zone("north", true, ZoneState::Split);
+    let text = r#"{"name":"north","own":true,"state":"Split","leaders":[],"gateways":[{"id":"NODE","name":"a"}],"members":5,"replicas":3,"running":2}"#;
+    assert_eq!(serde_json::to_string(&zone).unwrap(), text.replace("NODE", &NODE.to_string()));
+}
+
+#[test]
+fn a_node_of_a_version_before_zones_is_in_the_default_one() {
+    let text = r#"{"labels":{},"capacity":CAPACITY,"peers":[],"mdns":true,"gossip":true}"#;
+    let capacity = serde_json::to_string(&Resources::default()).unwrap();
+    let settings: NodeSettings = serde_json::from_str(&text.replace("CAPACITY", &capacity)).unwrap();
+    assert_eq!(settings.zone, ZONE_DEFAULT);
 }
 
 #[test]

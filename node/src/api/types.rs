@@ -6,6 +6,7 @@
 
 use super::event::Event;
 pub use super::explanation::*;
+pub use super::zone::*;
 use orbweave_model::{
     Hash, InstanceId, Labels, MeshId, NodeId, PublicKey, Resources, Selector, WorkloadName,
 };
@@ -95,6 +96,9 @@ pub struct Ports {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSettings {
+    /// Its zone.
+    #[serde(default = "zone_default")]
+    pub zone: String,
     /// Its labels.
     pub labels: Labels,
     /// What it offers.
@@ -154,6 +158,9 @@ pub struct NodeView {
     /// Whether it is the node that answers.
     #[serde(rename = "self", default)]
     pub this: bool,
+    /// Its zone.
+    #[serde(default = "zone_default")]
+    pub zone: String,
     /// Its labels.
     pub labels: Labels,
     /// Where it says that it can be reached.
@@ -247,6 +254,8 @@ pub enum Phase {
     Draining,
     /// It could not start, or ended; `describe` says why.
     Failed,
+    /// Another zone keeps the slot, and its nodes know how far it is.
+    Elsewhere,
 }
 
 /// One slot of one workload and who holds it.
@@ -260,11 +269,14 @@ pub struct InstanceView {
     /// The holder; none while unplaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<NodeId>,
-    /// The holder's name.
+    /// The holder's name, or the zone that keeps the slot.
     #[serde(default)]
     pub node_name: String,
     /// How far it is.
     pub phase: Phase,
+    /// Whether it runs in the other zone that keeps it, as that zone says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub elsewhere_runs: bool,
     /// The epoch of the claim.
     pub epoch: u64,
     /// How long it has been in this phase, as far as is known here.

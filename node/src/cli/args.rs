@@ -3,7 +3,7 @@
 mod node;
 mod work;
 
-pub use node::{Forget, InterfaceArg, NodeArgs, PeerArg};
+pub use node::{Forget, InterfaceArg, NodeArgs, PeerArg, ZoneArg};
 pub use work::*;
 
 use super::failure::Failure;
@@ -76,6 +76,8 @@ pub enum Command {
     Get(GetArgs),
     /// List the nodes
     Nodes(ListArgs),
+    /// List the zones
+    Zones(ListArgs),
     /// Tell all about a workload or a node, and why it runs where it does
     Describe(DescribeArgs),
     /// Tell why a replica is where it is, or nowhere

@@ -163,6 +163,7 @@ fn described_node(node: &NodeView, held: &[InstanceView]) -> String {
         format!("{}{}", state_text(node), if node.this { ", the one that answers" } else { "" }),
     );
     page.line("Generation", node.generation);
+    page.line("Zone", &node.zone);
     page.line("Labels", if node.labels.is_empty() { "none".to_owned() } else { node.labels.to_string() });
     for address in &node.addresses {
         page.line("Address", address);

@@ -29,7 +29,7 @@ pub async fn ps(client: &Client, args: ListArgs) -> Result<(), Failure> {
 
 /// Slot, phase, node, epoch, age and note.
 pub fn instance_cells(i: &InstanceView) -> Vec<Cell> {
-    let node = i.node.map_or_else(|| "-".to_owned(), |id| named(&i.node_name, &id.short()));
+    let node = named(&i.node_name, &i.node.map_or_else(|| "-".to_owned(), |id| id.short()));
     let (epoch, since) = match i.node {
         // Zero is what a node says that does not know since when.
         Some(_) if i.since_ms == 0 => (i.epoch.to_string(), "-".to_owned()),

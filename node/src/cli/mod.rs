@@ -27,6 +27,7 @@ mod ticket;
 pub mod up;
 mod wait;
 mod why;
+mod zones;
 
 pub use args::{Cli, Command, DemoArgs};
 pub use failure::Failure;
@@ -81,6 +82,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Ps(args) => list::ps(&client()?, args).await,
         Command::Get(args) => list::get(&client()?, args).await,
         Command::Nodes(args) => list::nodes(&client()?, args).await,
+        Command::Zones(args) => zones::run(&client()?, args).await,
         Command::Describe(args) => describe::run(&client()?, args).await,
         Command::Why(args) => why::run(&client()?, args).await,
         Command::Plan(args) => plan::run(&client()?, &dir, args).await,

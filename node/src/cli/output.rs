@@ -1,7 +1,7 @@
 //! How results look: tables and colours for people on a terminal, JSON for programs.
 
 use super::failure::Failure;
-use crate::api::types::{NodeState, Phase};
+use crate::api::types::{NodeState, Phase, ZoneState};
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, Color, Table};
 use orbweave_model::Wall;
@@ -93,7 +93,7 @@ pub fn phase_paint(phase: Phase) -> Paint {
     match phase {
         Phase::Running => Paint::Green,
         Phase::Failed => Paint::Red,
-        Phase::Draining => Paint::Dim,
+        Phase::Draining | Phase::Elsewhere => Paint::Dim,
         _ => Paint::Yellow,
     }
 }
@@ -105,6 +105,15 @@ pub fn state_paint(state: NodeState) -> Paint {
         NodeState::Suspect | NodeState::Overdue => Paint::Yellow,
         NodeState::Down => Paint::Red,
         NodeState::Dark | NodeState::Left => Paint::Dim,
+    }
+}
+
+/// The colour of a zone's state.
+pub fn zone_paint(state: ZoneState) -> Paint {
+    match state {
+        ZoneState::Alive => Paint::Green,
+        ZoneState::Split => Paint::Yellow,
+        ZoneState::Lost => Paint::Red,
     }
 }
 

@@ -2,7 +2,7 @@
 //! restart without flags is the same node at the same place. A flag goes before what is
 //! remembered, and is remembered in its place once the node is up with it.
 
-use super::args::{Forget, InterfaceArg, NodeArgs, PeerArg};
+use super::args::{Forget, InterfaceArg, NodeArgs, PeerArg, ZoneArg};
 use super::failure::Failure;
 use crate::manifest::field;
 use crate::manifest::quantity::{Cpu, Memory};
@@ -31,6 +31,9 @@ pub struct Settings {
     /// Labels of this node.
     #[serde(deserialize_with = "field::parsed_list")]
     pub labels: Option<Vec<Label>>,
+    /// The zone of this node.
+    #[serde(deserialize_with = "field::parsed_option")]
+    pub zone: Option<ZoneArg>,
     /// The first of the four ports.
     #[serde(deserialize_with = "port")]
     pub port: Option<u16>,
@@ -103,6 +106,7 @@ impl Settings {
         let list = |given: bool| given.then_some(());
         Self {
             labels: list(!args.labels.is_empty()).map(|()| args.labels.clone()).or(self.labels),
+            zone: args.zone.clone().or(self.zone),
             port: args.port.or(self.port),
             listen: args.listen.or(self.listen),
             peers: list(!args.peers.is_empty()).map(|()| args.peers.clone()).or(self.peers),
@@ -120,6 +124,7 @@ impl Settings {
     fn forget(&mut self, what: Forget) {
         match what {
             Forget::Label => self.labels = None,
+            Forget::Zone => self.zone = None,
             Forget::Port => self.port = None,
             Forget::Listen => self.listen = None,
             Forget::Peer => self.peers = None,
@@ -159,6 +164,7 @@ impl Settings {
             list(peers.iter().map(|p| quoted(format!("{}@{}", p.node, p.address))).collect())
         };
         line("labels", self.labels.as_ref().map(labels));
+        line("zone", self.zone.as_ref().map(quoted));
         line("port", self.port.map(|port| port.to_string()));
         line("listen", self.listen.map(quoted));
         line("peers", self.peers.as_ref().map(peers));
@@ -183,7 +189,8 @@ fn quoted(value: impl std::fmt::Display) -> String {
 mod tests {
     use super::*;
 
-    const ALL: &str = "labels: [\"tier=edge\"]\nport: 9000\nlisten: \"::1\"\nmdns: false\ngossip: false\n\
+    const ALL: &str = "labels: [\"tier=edge\"]\nzone: \"7.10\"\nport: 9000\nlisten: \"::1\"\nmdns: false\n\
+                       gossip: false\n\
                        cpu: 1500m\nmemory: 512Mi\ninstances: 3\naccelerators: 1500m\n\
                        denies: [\"wasi:sockets\"]\nadminTcp: true\n";
 
@@ -191,6 +198,7 @@ mod tests {
     fn what_is_written_is_read_back() {
         let all = Settings::parse(ALL).unwrap();
         assert_eq!((all.port, all.instances, all.mdns), (Some(9_000), Some(3), Some(false)));
+        assert_eq!(all.zone, Some("7.10".parse().unwrap()), "a zone is a text, even of digits");
         assert_eq!(Settings::parse(&all.to_yaml()).unwrap(), all);
         let nothing = Settings::default();
         assert_eq!(Settings::parse(&nothing.to_yaml()).unwrap(), nothing);
@@ -207,6 +215,7 @@ mod tests {
             said("# note\nlabel: [a=b]\n").contains(":2:1: unknown field `label`; did you mean `labels`?")
         );
         assert!(said("labels: [tier]\n").starts_with("manifest:1:10: labels[0]: \"tier\" is no label"));
+        assert!(said("zone: \"a b\"\n").starts_with("manifest:1:7: zone: \"a b\" is no name of a zone"));
         assert!(said("listen: here\n").starts_with("manifest:1:9: listen: "));
         assert!(
             said("denies: [sockets]\n").starts_with("manifest:1:10: denies[0]: \"sockets\" is no interface")

@@ -43,9 +43,11 @@ fn told(s: &Status) -> String {
         let labels = if told.labels.is_empty() { "none".to_owned() } else { told.labels.to_string() };
         let on = |on: bool| if on { "on" } else { "off" };
         text.push_str(&format!(
-            "  labels        {labels}\n  \
+            "  zone          {}\n  \
+               labels        {labels}\n  \
                offers        {}, {} replicas\n  \
                discovery     mDNS {}, gossip {}, {} peers to ask first\n",
+            told.zone,
             resources(&told.capacity),
             told.capacity.instances,
             on(told.mdns),

@@ -1,4 +1,4 @@
-use super::args::{Cli, Command, NodeArgs, TicketCommand, UpArgs};
+use super::args::{Cli, Command, NodeArgs, TicketCommand, UpArgs, ZoneArg};
 use super::settings::Settings;
 use clap::{CommandFactory, Parser};
 use orbweave_model::NodeId;
@@ -28,7 +28,7 @@ fn the_command_line_is_consistent_in_itself() {
 fn what_up_is_told_reaches_the_process_in_the_background_unchanged() {
     let node = NodeId([7; 32]);
     let line = format!(
-        "orbweave up -d --label tier=edge --label zone=north --port 9000 --listen ::1 --peer {node}@10.0.0.1:8081 \
+        "orbweave up -d --label tier=edge --label zone=north --zone site-7 --port 9000 --listen ::1 --peer {node}@10.0.0.1:8081 \
          --peer {node}@[::1]:8081 --no-mdns --no-gossip --cpu 1500m --memory 512Mi --instances 3 --admin-tcp --forget peer --forget no-mdns"
     );
     let told = up(&line);
@@ -45,15 +45,15 @@ fn what_up_is_told_reaches_the_process_in_the_background_unchanged() {
 #[test]
 fn a_flag_goes_before_what_is_remembered_and_what_is_forgotten_has_its_default() {
     let told = |before: Settings, line: &str| before.told(&up(line).node);
-    let first =
-        told(Settings::default(), "orbweave up --label a=1 --label b=2 --port 9000 --no-mdns --cpu 2");
+    let line = "orbweave up --label a=1 --label b=2 --zone north --port 9000 --no-mdns --cpu 2";
+    let first = told(Settings::default(), line);
     assert_eq!((first.port, first.mdns, first.gossip), (Some(9_000), Some(false), None));
     assert_eq!(told(first.clone(), "orbweave up"), first);
     let second = told(first.clone(), "orbweave up --label c=3 --port 9100");
-    assert_eq!((second.port, second.cpu), (Some(9_100), first.cpu));
+    assert_eq!((second.port, second.cpu, &second.zone), (Some(9_100), first.cpu, &first.zone));
     assert_eq!(second.labels.unwrap(), ["c=3".parse().unwrap()], "labels are given all together");
-    let third = told(first.clone(), "orbweave up --forget label --forget no-mdns --port 9200");
-    assert_eq!((third.labels, third.mdns, third.port), (None, None, Some(9_200)));
+    let third = told(first.clone(), "orbweave up --forget label --forget zone --forget no-mdns --port 9200");
+    assert_eq!((third.labels, third.zone, third.mdns, third.port), (None, None, None, Some(9_200)));
     assert_eq!(told(first, "orbweave up --forget all"), Settings::default());
 }
 
@@ -73,6 +73,8 @@ fn the_readme_commands_are_understood() {
         "orbweave ps -o json",
         "orbweave get hello -o json",
         "orbweave nodes",
+        "orbweave zones",
+        "orbweave zones -o json",
         "orbweave describe hello",
         "orbweave call greeter greet \"Ada\"",
         "orbweave call calc negate -1",
@@ -94,6 +96,12 @@ fn the_readme_commands_are_understood() {
 #[test]
 fn what_cannot_be_meant_is_refused_with_the_reason() {
     assert!(refused("orbweave up --label tier").contains("\"tier\" is no label: write key=value"));
+    assert!("".parse::<ZoneArg>().is_err() && "z".repeat(63).parse::<ZoneArg>().is_ok());
+    let long = "z".repeat(64);
+    for name in ["a/b", "nörd", long.as_str()] {
+        let said = refused(&format!("orbweave up --zone {name}"));
+        assert!(said.contains("is no name of a zone: 1 to 63 letters, digits, '-', '_' and '.'"), "{said}");
+    }
     assert!(refused("orbweave up --port 65533").contains("65533 is not in 1..=65532"));
     assert!(refused("orbweave up --memory lots").contains("\"lots\" is no amount of memory"));
     assert!(refused("orbweave up --peer x@1.2.3.4:5").contains("a node id must be 64 hexadecimal digits"));

@@ -5,7 +5,7 @@ use super::args::UpArgs;
 use super::failure::Failure;
 use super::output;
 use super::settings::Settings;
-use crate::api::types::Status;
+use crate::api::types::{Status, ZONE_DEFAULT};
 use crate::api::{AdminServer, Backend};
 use crate::driver::{self, NodeHandle};
 use crate::state_dir::StateDir;
@@ -34,6 +34,8 @@ const INSTANCES: u32 = 256;
 pub struct UpOptions {
     /// Labels of this node.
     pub labels: Labels,
+    /// The zone of this node.
+    pub zone: String,
     /// The address to listen on.
     pub listen: IpAddr,
     /// The first of the four ports.
@@ -93,6 +95,7 @@ impl UpOptions {
         }
         Ok(Self {
             labels: labels.into_iter().collect(),
+            zone: settings.zone.as_ref().map_or_else(|| ZONE_DEFAULT.to_owned(), ToString::to_string),
             listen,
             port,
             peers,

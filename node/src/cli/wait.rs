@@ -82,7 +82,8 @@ fn running(known: &Describe, generation: u64) -> u32 {
 }
 
 fn runs(instance: &InstanceView, generation: u64) -> bool {
-    instance.phase == Phase::Running && instance.generation.is_none_or(|g| g >= generation)
+    let running = instance.phase == Phase::Running || instance.elsewhere_runs;
+    running && instance.generation.is_none_or(|g| g >= generation)
 }
 
 fn holder(instance: &InstanceView) -> String {
@@ -166,7 +167,11 @@ fn overdue(name: &WorkloadName, known: Option<&Describe>, generation: u64, timeo
     let waiting = known.instances.iter().filter(|i| !runs(i, generation) && i.phase != Phase::Draining);
     for instance in waiting.take(NAMED_MAX) {
         let phase = format!("{:?}", instance.phase).to_lowercase();
-        let on = instance.node.map(|_| format!(" on {}", holder(instance))).unwrap_or_default();
+        let on = match instance.node {
+            Some(_) => format!(" on {}", holder(instance)),
+            None if instance.node_name.is_empty() => String::new(),
+            None => format!(" in {}", instance.node_name),
+        };
         text.push_str(&format!("\n  slot {}: {phase}{on}", instance.slot));
     }
     for verdict in known.verdicts.iter().filter(|v| !v.eligible).take(NAMED_MAX) {

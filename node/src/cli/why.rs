@@ -14,7 +14,8 @@ pub async fn run(client: &Client, args: WhyArgs) -> Result<(), Failure> {
         Some(slot) => slot,
         None => {
             let mut instances: Vec<InstanceView> = client.get("/v1/instances").await?;
-            instances.retain(|i| i.workload == *name && i.phase != Phase::Draining);
+            instances.retain(|i| i.workload == *name);
+            instances.retain(|i| !matches!(i.phase, Phase::Draining | Phase::Elsewhere));
             first_idle(&instances)
         }
     };
@@ -81,6 +82,7 @@ mod tests {
             node: Some(NodeId([1; 32])),
             node_name: String::new(),
             phase,
+            elsewhere_runs: false,
             epoch: 1,
             since_ms: 0,
             generation: None,

@@ -6,12 +6,13 @@ use super::gate::NodeGate;
 use super::history::History;
 use super::relay;
 use super::view;
+use super::zones;
 use crate::api::backend::{Backend, Elsewhere, Source};
 use crate::api::error::ApiError;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
     CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeSettings, NodeView, Plan, Ports,
-    RouteConflict, Status, Why, WorkloadView,
+    RouteConflict, Status, Why, WorkloadView, ZoneView,
 };
 use crate::cli::interfaces;
 use crate::ingress::{self, RouteTable, Traffic, TrafficEvent};
@@ -325,6 +326,10 @@ impl Backend for NodeHandle {
 
     async fn nodes(&self) -> Vec<NodeView> {
         self.ask(view::nodes).await.unwrap_or_default()
+    }
+
+    async fn zones(&self) -> Vec<ZoneView> {
+        self.ask(zones::zones).await.unwrap_or_default()
     }
 
     async fn workloads(&self) -> Vec<WorkloadView> {

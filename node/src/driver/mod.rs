@@ -16,6 +16,7 @@ mod relay;
 mod storage;
 mod streams;
 mod view;
+mod zones;
 
 pub use handle::NodeHandle;
 pub use storage::{Storage, StorageError};
@@ -113,7 +114,7 @@ pub async fn run(
             .then(|| dir.read_key(KeyFile::Admission))
             .transpose()?,
         seed: random_bytes().map_err(DriverError::Random)?,
-        zone: "default".to_owned(),
+        zone: options.zone.clone(),
         labels: options.labels.clone(),
         capacity: options.capacity,
         addresses: advertised(options.mesh()),
@@ -132,6 +133,7 @@ pub async fn run(
     let (net, events) = Net::start(NetConfig {
         secret: key_again(&key),
         mesh,
+        zone: options.zone.clone(),
         listen: options.mesh(),
         mdns: options.mdns,
         gossip: options.gossip,

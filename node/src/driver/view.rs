@@ -29,6 +29,7 @@ pub fn ports(options: &UpOptions) -> Ports {
 /// What else a node was told.
 pub fn settings(options: &UpOptions) -> NodeSettings {
     NodeSettings {
+        zone: options.zone.clone(),
         labels: options.labels.clone(),
         capacity: options.capacity,
         peers: options.peers.iter().map(|peer| peer.node).collect(),
@@ -67,6 +68,10 @@ pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
         K::SelfDoubtOver => EventKind::SelfDoubtOver,
         K::Cordon => EventKind::Cordon,
         K::RolledBack => EventKind::RolledBack,
+        K::ZoneUp => EventKind::ZoneUp,
+        K::ZoneLost => EventKind::ZoneLost,
+        K::ZoneSplit => EventKind::ZoneSplit,
+        K::Allotted => EventKind::Allotted,
     };
     Event {
         workload: event.workload,
@@ -115,6 +120,7 @@ pub fn nodes(node: &Node) -> Vec<NodeView> {
             _ => None,
         },
         this: member.node == node.id(),
+        zone: member.info.zone.clone(),
         labels: member.info.labels.clone(),
         addresses: member.info.socket_addresses(),
         capacity: member.info.capacity,
@@ -149,12 +155,8 @@ pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) ->
     let spec = &report.spec;
     let statement = report.release.as_ref().ok().map(Release::statement);
     let slots = node.slots(&report.name);
-    let mut running: Vec<u32> = slots
-        .iter()
-        .filter(|s| s.slot < spec.replicas)
-        .filter(|s| s.holding.is_some_and(|h| h.phase == rivals::Phase::Running))
-        .map(|s| s.slot)
-        .collect();
+    let mut running: Vec<u32> =
+        slots.iter().filter(|s| s.slot < spec.replicas && runs(s)).map(|s| s.slot).collect();
     running.dedup();
     let rivals = conflicts.iter().filter(|c| c.workloads.contains(&report.name)).flat_map(|c| &c.workloads);
     WorkloadView {
@@ -179,16 +181,27 @@ pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) ->
     }
 }
 
+/// Whether a slot runs, here or in the zone that keeps it.
+fn runs(slot: &SlotReport) -> bool {
+    match slot.zone {
+        Some(_) => slot.elsewhere_runs,
+        None => slot.holding.is_some_and(|h| h.phase == rivals::Phase::Running),
+    }
+}
+
 /// Every slot and who holds it, those that are not wanted any more among them.
 pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
     let name = &report.name;
     let slots: Vec<SlotReport> = node.slots(name).into_iter().chain(node.surplus(name)).collect();
-    let first_vacant = slots.iter().find(|s| s.holding.is_none());
+    let first_vacant = slots.iter().find(|s| s.holding.is_none() && s.zone.is_none());
     let vacant = first_vacant.map(|slot| explain::in_a_few_words(node, name, slot.slot));
     let mut holders = BTreeMap::<u32, usize>::new();
     slots.iter().for_each(|s| *holders.entry(s.slot).or_default() += 1);
     let note = |slot: &SlotReport| match slot.holding.map(|h| h.phase) {
-        None => vacant.clone().unwrap_or_default(),
+        None => match &slot.zone {
+            Some(zone) => format!("kept by zone {zone}"),
+            None => vacant.clone().unwrap_or_default(),
+        },
         Some(_) if report.spec.deleted => "the workload was deleted: finishes what it has".to_owned(),
         Some(_) if slot.slot >= report.spec.replicas => {
             "not wanted any more: finishes what it has".to_owned()
@@ -204,6 +217,7 @@ pub fn instances(node: &Node, report: &WorkloadReport) -> Vec<InstanceView> {
 
 pub fn instance(node: &Node, name: &WorkloadName, slot: &SlotReport, note: String) -> InstanceView {
     let phase = match (&slot.here, slot.holding.map(|h| h.phase)) {
+        (_, None) if slot.zone.is_some() => Phase::Elsewhere,
         (_, None) => Phase::Unplaced,
         (Some((_, "Fetching", _)), _) => Phase::Fetching,
         (Some((_, "Compiling", _)), _) => Phase::Compiling,
@@ -211,12 +225,15 @@ pub fn instance(node: &Node, name: &WorkloadName, slot: &SlotReport, note: Strin
         (_, Some(rivals::Phase::Running)) => Phase::Running,
         (_, Some(rivals::Phase::Draining)) => Phase::Draining,
     };
+    let zone = || slot.zone.as_ref().map(|zone| format!("zone {zone}"));
+    let holder = slot.holding.map(|h| node.name(h.holder)).or_else(zone);
     InstanceView {
         workload: name.clone(),
         slot: slot.slot,
         node: slot.holding.map(|h| h.holder),
-        node_name: slot.holding.map(|h| node.name(h.holder)).unwrap_or_default(),
+        node_name: holder.unwrap_or_default(),
         phase,
+        elsewhere_runs: slot.elsewhere_runs,
         epoch: slot.holding.map_or(0, |h| h.epoch),
         generation: slot.generation,
         since_ms: slot.here.as_ref().map_or(0, |(_, _, since)| millis(*since)),
@@ -265,5 +282,6 @@ fn route_entry(report: RouteReport) -> RouteEntry {
                 rtt_us: rtt.map_or(0, |r| u32::try_from(r.as_micros()).unwrap_or(u32::MAX)),
             })
             .collect(),
+        beyond: report.beyond.into_iter().map(|(node, _)| node).collect(),
     }
 }

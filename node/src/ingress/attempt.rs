@@ -1,11 +1,12 @@
-//! One attempt at one replica: in process, or over a stream to its node.
+//! One attempt at one replica, or at a node that passes on to one: in process, or over a
+//! stream to the node.
 
 use super::body::{self, BodyError, Held, Holding, IngressBody};
 use super::failure::CallFailure;
 use super::frame::{self, HEAD_BYTES_MAX, HEADERS_MAX, Header, RequestHead, ResponseHead};
 use super::mesh::{LocalService, Mesh};
-use super::table::Replica;
 use super::traffic::{Outstanding, Traffic};
+use super::way::Target;
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -36,7 +37,7 @@ pub struct HttpCall {
     pub headers: HeaderMap,
 }
 
-/// A replica that took the request, before the request is sent.
+/// Who took the request, before the request is sent.
 pub enum Ready<M: Mesh> {
     /// It runs here.
     Local(M::Service),
@@ -48,34 +49,37 @@ pub enum Ready<M: Mesh> {
 pub async fn prepare<M: Mesh>(
     mesh: &M,
     workload: &WorkloadName,
-    replica: Replica,
+    target: Target,
     kind: StreamKind,
     deadline: Instant,
 ) -> Result<Ready<M>, CallFailure> {
-    let node = replica.node;
+    let node = target.node();
     if node == mesh.id() {
         return mesh.local(workload).map(Ready::Local).ok_or(CallFailure::NotHere);
     }
     match timeout_at(deadline, mesh.open(node, kind)).await {
         Ok(Ok((send, recv))) => Ok(Ready::Remote(send, recv)),
-        Ok(Err(why)) => Err(CallFailure::Unreachable { node, why }),
-        Err(_) => Err(CallFailure::Unreachable { node, why: "its link did not open in time".to_owned() }),
+        Ok(Err(why)) => Err(CallFailure::Unreachable { node, beyond: false, why }),
+        Err(_) => {
+            let why = "its link did not open in time".to_owned();
+            Err(CallFailure::Unreachable { node, beyond: false, why })
+        }
     }
 }
 
-/// Asks a replica that is ready and reads the head of its answer; `hold` reads the
+/// Asks the one that is ready and reads the head of its answer; `hold` reads the
 /// body as well, as far as it may be held.
 pub async fn run<M: Mesh>(
     mesh: &M,
     call: &HttpCall,
     ready: Ready<M>,
-    replica: Replica,
+    target: Target,
     body: IngressBody,
     deadline: Instant,
     hold: bool,
 ) -> Result<Response<IngressBody>, CallFailure> {
     let begun = Instant::now();
-    let outstanding = mesh.traffic().begin(&call.workload, replica);
+    let outstanding = mesh.traffic().begin(&call.workload, target);
     let response = match ready {
         Ready::Local(service) => {
             let response = local(call, &service, body, deadline).await;
@@ -84,9 +88,9 @@ pub async fn run<M: Mesh>(
             }
             response?
         }
-        Ready::Remote(send, recv) => remote::<M>(call, replica.node, send, recv, body, deadline).await?,
+        Ready::Remote(send, recv) => remote::<M>(call, target, send, recv, body, deadline).await?,
     };
-    finish(mesh.traffic(), call, replica.node, response, outstanding, begun, hold).await
+    finish(mesh.traffic(), call, target.node(), response, outstanding, begun, hold).await
 }
 
 async fn local<S: LocalService>(
@@ -105,14 +109,15 @@ async fn local<S: LocalService>(
 
 async fn remote<M: Mesh>(
     call: &HttpCall,
-    node: NodeId,
+    target: Target,
     send: M::Send,
     mut recv: M::Recv,
     body: IngressBody,
     deadline: Instant,
 ) -> Result<Response<IngressBody>, CallFailure> {
+    let node = target.node();
     let allowed = deadline.saturating_duration_since(Instant::now());
-    let head = to_head(call, &body, allowed)?;
+    let head = to_head(call, &body, allowed, target.relays())?;
     // A task of its own: the replica may answer before it has read everything.
     let sending = AbortOnDropHandle::new(tokio::spawn(send_request(send, head, body)));
     let reading = frame::read_head::<ResponseHead, _>("an answer", &mut recv, HEAD_BYTES_MAX);
@@ -208,7 +213,12 @@ fn strip(mut response: Response<IngressBody>) -> Response<IngressBody> {
     response
 }
 
-fn to_head(call: &HttpCall, body: &IngressBody, allowed: Duration) -> Result<Vec<u8>, CallFailure> {
+fn to_head(
+    call: &HttpCall,
+    body: &IngressBody,
+    allowed: Duration,
+    relays: Option<u8>,
+) -> Result<Vec<u8>, CallFailure> {
     let head = RequestHead {
         workload: call.workload.clone(),
         method: call.method.to_string(),
@@ -217,6 +227,7 @@ fn to_head(call: &HttpCall, body: &IngressBody, allowed: Duration) -> Result<Vec
         headers: wire_headers(&call.headers),
         deadline_ms: u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX),
         body_bytes: hyper::body::Body::size_hint(body).exact(),
+        relays,
     };
     frame::head_bytes(&head, HEAD_BYTES_MAX)
         .ok_or_else(|| CallFailure::BadRequest(format!("the headers are longer than {HEAD_BYTES_MAX} bytes")))

@@ -1,22 +1,22 @@
 //! From a request to an answer: which replica first, when a second, when to give up.
 //!
 //! The choice among replicas and the wait before a hedge are decided by
-//! `orbweave_scheduler::balance`; this drives the attempts.
+//! `orbweave_scheduler::balance`, where else to ask by [`Way`]; this drives the attempts.
 
 use super::attempt::{self, HttpCall, prepare};
 use super::body::{self, IngressBody};
 use super::failure::CallFailure;
 use super::lost::{HELD_FOR_DEAD, held_for_dead};
 use super::mesh::Mesh;
-use super::table::{Replica, RouteEntry};
+use super::table::RouteEntry;
 use super::traffic::{ABSENT_AVOIDED, BROKEN_AVOIDED, Count, HUNG_AVOIDED, TrafficEvent};
+use super::way::{Target, Tried, Way};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use http::Response;
 use orbweave_model::NodeId;
 use orbweave_net::StreamKind;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,8 +31,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 pub struct Answer {
     /// What the guest said.
     pub response: Response<IngressBody>,
-    /// The replica that said it.
-    pub replica: Replica,
+    /// Who was asked.
+    pub target: Target,
     /// Which attempt it was, from 1.
     pub attempt: u32,
 }
@@ -46,67 +46,68 @@ pub struct GaveUp {
     pub attempts: u32,
 }
 
+impl GaveUp {
+    /// The same of a request that must not be repeated, with what that means.
+    #[must_use]
+    pub fn unrepeated(mut self) -> Self {
+        if let CallFailure::Broken { why, .. } = &mut self.failure {
+            why.push_str("; whether the request was carried out is unknown, so it was not sent again");
+        }
+        self
+    }
+}
+
 /// Sends a request once. Only when the guest certainly did not run, and nothing of the
-/// body is gone, is another replica asked. When the node that has it dies, it ends there:
-/// nobody can tell whether the guest ran.
+/// body is gone, is another replica asked, or the next on the way. When the node that has
+/// it dies, it ends there: nobody can tell whether the guest ran.
 pub async fn once<M: Mesh>(
     mesh: &M,
     entry: &RouteEntry,
     call: &HttpCall,
     body: IngressBody,
+    way: Way,
     deadline: Instant,
 ) -> Result<Answer, GaveUp> {
     let bodiless = hyper::body::Body::is_end_stream(&body);
     let mut body = Some(body);
-    let mut tried = BTreeSet::new();
+    let mut tried = Tried::default();
     let mut last = CallFailure::NoReplica(call.workload.clone());
     for attempt in 1..=ATTEMPTS_MAX {
-        let Some(replica) = mesh.traffic().choose(entry, mesh.id(), |node| !tried.contains(&node)) else {
+        let Some(target) = way.choose(mesh, entry, &tried) else {
             return Err(GaveUp { failure: last, attempts: attempt - 1 });
         };
-        tried.insert(replica.node);
-        let ready = prepare(mesh, &call.workload, replica, StreamKind::Http, deadline).await;
+        tried.insert(target);
+        let node = target.node();
+        let ready = prepare(mesh, &call.workload, target, StreamKind::Http, deadline).await;
         let result = match ready {
             Err(failure) => Err(failure),
             Ok(ready) => {
                 let body = body.take().unwrap_or_else(|| body::full(Bytes::new()));
-                let asked = attempt::run(mesh, call, ready, replica, body, deadline, false);
+                let asked = attempt::run(mesh, call, ready, target, body, deadline, false);
                 tokio::select! {
                     biased;
                     result = asked => result,
-                    () = held_for_dead(mesh, replica.node), if replica.node != mesh.id() => {
-                        Err(CallFailure::Broken { node: replica.node, why: HELD_FOR_DEAD.to_owned() })
+                    () = held_for_dead(mesh, node), if node != mesh.id() => {
+                        Err(CallFailure::Broken { node, why: HELD_FOR_DEAD.to_owned() })
                     }
                 }
             }
         };
         let failure = match result {
-            Ok(response) => return Ok(Answer { response, replica, attempt }),
-            Err(failure) => failure,
+            Ok(response) => return Ok(Answer { response, target, attempt }),
+            Err(failure) => noted(mesh, target, failure),
         };
-        mark(mesh, replica.node, &failure);
         if !(failure.untouched() && (bodiless || body.is_some())) {
-            return Err(GaveUp { failure: unrepeated(failure), attempts: attempt });
+            return Err(GaveUp { failure, attempts: attempt });
         }
         last = failure;
     }
     Err(GaveUp { failure: last, attempts: ATTEMPTS_MAX })
 }
 
-/// A failure of a request that must not be repeated, with what that means.
-fn unrepeated(failure: CallFailure) -> CallFailure {
-    match failure {
-        CallFailure::Broken { node, why } => CallFailure::Broken {
-            node,
-            why: format!("{why}; whether the request was carried out is unknown, so it was not sent again"),
-        },
-        other => other,
-    }
-}
-
 /// Sends a request that may be repeated, until a replica answers in full or the
 /// deadline is over: elsewhere when a replica fails or its node leaves the routes,
-/// and once to a second one when the first is slow.
+/// and once to a second one of this zone when the first is slow.
 pub async fn repeatable<M: Mesh>(
     mesh: &M,
     call: Arc<HttpCall>,
@@ -149,7 +150,7 @@ pub async fn repeatable<M: Mesh>(
 /// An attempt that is on its way.
 struct Flight {
     attempt: u32,
-    replica: Replica,
+    target: Target,
     begun: Instant,
     /// Its node left the routes: an answer may still come, but is not waited for.
     lost: bool,
@@ -168,7 +169,7 @@ struct Round<'m, M: Mesh> {
     deadline: Instant,
     landing: FuturesUnordered<BoxFuture<'static, Landed>>,
     flights: Vec<Flight>,
-    tried: BTreeSet<NodeId>,
+    tried: Tried,
     attempts: u32,
     last: CallFailure,
     before: Option<(NodeId, String)>,
@@ -184,7 +185,7 @@ impl<'m, M: Mesh> Round<'m, M> {
             deadline,
             landing: FuturesUnordered::new(),
             flights: Vec::new(),
-            tried: BTreeSet::new(),
+            tried: Tried::default(),
             attempts: 0,
             last,
             before: None,
@@ -212,8 +213,8 @@ impl<'m, M: Mesh> Round<'m, M> {
         let Some(entry) = routes.workload(&self.call.workload) else {
             return Err(self.gave_up(CallFailure::NoSuchWorkload(self.call.workload.clone())));
         };
-        if let Some(replica) = self.choose(entry) {
-            self.begin(replica, None);
+        if let Some(target) = Way::FROM_HERE.choose(self.mesh, entry, &self.tried) {
+            self.begin(target, None);
             return Ok(false);
         }
         if self.attempts == 0 {
@@ -221,34 +222,30 @@ impl<'m, M: Mesh> Round<'m, M> {
         }
         // All have been asked: after a rest each may be asked again, but for those
         // that still owe an answer.
-        self.tried = self.flights.iter().map(|f| f.replica.node).collect();
+        self.tried = self.flights.iter().map(|f| f.target).collect();
         Ok(true)
     }
 
-    fn choose(&self, entry: &RouteEntry) -> Option<Replica> {
-        self.mesh.traffic().choose(entry, self.mesh.id(), |node| !self.tried.contains(&node))
-    }
-
-    fn begin(&mut self, replica: Replica, hedge: Option<OwnedSemaphorePermit>) {
+    fn begin(&mut self, target: Target, hedge: Option<OwnedSemaphorePermit>) {
         self.attempts += 1;
-        self.tried.insert(replica.node);
+        self.tried.insert(target);
         if let (Some((from, why)), None) = (self.before.take(), &hedge) {
             self.mesh.traffic().observe(TrafficEvent::Retried {
                 workload: self.call.workload.clone(),
                 from,
-                to: replica.node,
+                to: target.node(),
                 why,
             });
         }
         let attempt = self.attempts;
-        self.flights.push(Flight { attempt, replica, begun: Instant::now(), lost: false });
+        self.flights.push(Flight { attempt, target, begun: Instant::now(), lost: false });
         let (mesh, call, body) = (self.mesh.clone(), self.call.clone(), self.body.clone());
         let deadline = self.deadline;
         self.landing.push(Box::pin(async move {
-            let ready = prepare(&mesh, &call.workload, replica, StreamKind::Http, deadline).await;
+            let ready = prepare(&mesh, &call.workload, target, StreamKind::Http, deadline).await;
             let result = match ready {
                 Ok(ready) => {
-                    attempt::run(&mesh, &call, ready, replica, body::full(body), deadline, true).await
+                    attempt::run(&mesh, &call, ready, target, body::full(body), deadline, true).await
                 }
                 Err(failure) => Err(failure),
             };
@@ -256,15 +253,17 @@ impl<'m, M: Mesh> Round<'m, M> {
         }));
     }
 
-    /// A second attempt because the first is slow, if there is anybody else to ask.
+    /// A second attempt because the first is slow, if there is another replica in this
+    /// zone: slowness alone is no reason to load another.
     fn hedge(&mut self) {
         let traffic = self.mesh.traffic();
         let Ok(permit) = traffic.hedges.clone().try_acquire_owned() else { return };
         let routes = self.mesh.routes();
         let entry = routes.workload(&self.call.workload);
-        if let Some(replica) = entry.and_then(|entry| self.choose(entry)) {
+        let another = entry.and_then(|entry| Way::FROM_HERE.replica(self.mesh, entry, &self.tried));
+        if let Some(target) = another {
             traffic.count(Count::Hedge);
-            self.begin(replica, Some(permit));
+            self.begin(target, Some(permit));
         }
     }
 
@@ -273,9 +272,9 @@ impl<'m, M: Mesh> Round<'m, M> {
         let routes = self.mesh.routes();
         let entry = routes.workload(&self.call.workload);
         for flight in self.flights.iter_mut().filter(|f| !f.lost) {
-            if !entry.is_some_and(|entry| entry.runs_on(flight.replica.node)) {
+            if !entry.is_some_and(|entry| flight.target.is_in(entry)) {
                 flight.lost = true;
-                self.before = Some((flight.replica.node, "it left the routes".to_owned()));
+                self.before = Some((flight.target.node(), "it left the routes".to_owned()));
             }
         }
     }
@@ -290,12 +289,11 @@ impl<'m, M: Mesh> Round<'m, M> {
                 if flight.attempt > 1 {
                     self.mesh.traffic().count(Count::Retry);
                 }
-                return Ok(Some(Answer { response, replica: flight.replica, attempt: flight.attempt }));
+                return Ok(Some(Answer { response, target: flight.target, attempt: flight.attempt }));
             }
-            Err(failure) => failure,
+            Err(failure) => noted(self.mesh, flight.target, failure),
         };
-        mark(self.mesh, flight.replica.node, &failure);
-        self.before = Some((flight.replica.node, failure.to_string()));
+        self.before = Some((flight.target.node(), failure.to_string()));
         if !failure.worth_repeating() && self.flights.is_empty() {
             return Err(self.gave_up(failure));
         }
@@ -308,7 +306,7 @@ impl<'m, M: Mesh> Round<'m, M> {
         let traffic = self.mesh.traffic();
         let patience = traffic.hedge_after(&self.call.workload);
         for flight in self.flights.iter().filter(|f| f.begun.elapsed() >= patience) {
-            traffic.avoid(flight.replica.node, HUNG_AVOIDED);
+            traffic.avoid(flight.target.node(), HUNG_AVOIDED);
         }
     }
 
@@ -327,13 +325,18 @@ impl<'m, M: Mesh> Round<'m, M> {
     }
 }
 
-/// What a failure means for later requests.
-pub fn mark<M: Mesh>(mesh: &M, node: NodeId, failure: &CallFailure) {
-    match failure {
-        CallFailure::Unreachable { .. } | CallFailure::Broken { .. } => {
-            mesh.traffic().avoid(node, BROKEN_AVOIDED);
-        }
-        CallFailure::NotHere | CallFailure::NoCapacity(_) => mesh.traffic().avoid(node, ABSENT_AVOIDED),
-        _ => {}
+/// Takes note of a failure for later requests; it comes back as its caller is told.
+pub fn noted<M: Mesh>(mesh: &M, target: Target, failure: CallFailure) -> CallFailure {
+    let avoided = match (&failure, target) {
+        // Whether the node itself or one after it broke off is not known.
+        (CallFailure::Broken { .. }, Target::Beyond { .. }) => Some(ABSENT_AVOIDED),
+        (CallFailure::Unreachable { beyond: true, .. }, _) => Some(ABSENT_AVOIDED),
+        (CallFailure::Unreachable { .. } | CallFailure::Broken { .. }, _) => Some(BROKEN_AVOIDED),
+        (CallFailure::NotHere | CallFailure::NoCapacity(_), _) => Some(ABSENT_AVOIDED),
+        _ => None,
+    };
+    if let Some(span) = avoided {
+        mesh.traffic().avoid(target.node(), span);
     }
+    target.explained(failure)
 }

@@ -17,10 +17,13 @@ pub enum CallFailure {
     #[error("the node that was asked does not run it")]
     NotHere,
     /// The node could not be asked. The guest did not run.
-    #[error("node {} cannot be reached: {why}", node.short())]
+    #[error("{}: {why}", unreached(*node, *beyond))]
     Unreachable {
         /// The node.
         node: NodeId,
+        /// Whether it was to pass the request on to another zone: it, or those beyond it,
+        /// could not be reached.
+        beyond: bool,
         /// What the link says.
         why: String,
     },
@@ -53,6 +56,18 @@ mod code {
     pub const DEADLINE: u8 = 3;
     pub const TRAPPED: u8 = 4;
     pub const BAD_REQUEST: u8 = 5;
+    // What a node says that was to pass a request on.
+    pub const UNREACHABLE: u8 = 6;
+    pub const BROKEN: u8 = 7;
+}
+
+fn unreached(node: NodeId, beyond: bool) -> String {
+    match beyond {
+        false => format!("node {} cannot be reached", node.short()),
+        true => {
+            format!("no replica of this zone answers, and node {} leads to none in another", node.short())
+        }
+    }
 }
 
 impl CallFailure {
@@ -63,10 +78,13 @@ impl CallFailure {
             Self::NoCapacity(_) => code::NO_CAPACITY,
             Self::DeadlineExceeded(_) => code::DEADLINE,
             Self::BadRequest(_) => code::BAD_REQUEST,
-            Self::Trapped(_) | Self::Unreachable { .. } | Self::Broken { .. } => code::TRAPPED,
+            Self::Trapped(_) => code::TRAPPED,
+            Self::Unreachable { .. } => code::UNREACHABLE,
+            Self::Broken { .. } => code::BROKEN,
         };
         let text = match self {
             Self::NoCapacity(text) | Self::BadRequest(text) | Self::Trapped(text) => text.clone(),
+            Self::Unreachable { node, beyond: true, why } => format!("node {}: {why}", node.short()),
             other => other.to_string(),
         };
         (code, shortened(&text))
@@ -81,6 +99,7 @@ impl CallFailure {
             code::DEADLINE => Self::DeadlineExceeded(allowed),
             code::TRAPPED => Self::Trapped(text),
             code::BAD_REQUEST => Self::BadRequest(text),
+            code::UNREACHABLE => Self::Unreachable { node, beyond: true, why: text },
             _ => Self::Broken { node, why: text },
         }
     }

@@ -6,7 +6,7 @@
 //! looks like a complete body.
 
 use minicbor::{Decode, Encode};
-use orbweave_model::{WorkloadName, limit, wire};
+use orbweave_model::{NodeId, WorkloadName, limit, wire};
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -64,6 +64,10 @@ pub struct RequestHead {
     /// The length of the body, where it is known.
     #[n(6)]
     pub body_bytes: Option<u64>,
+    /// How many nodes may pass the request on, the one that reads this among them; `None`
+    /// where it is for a replica on that node.
+    #[n(7)]
+    pub relays: Option<u8>,
 }
 
 /// The head of an answer: a status with headers, or a failure.
@@ -113,6 +117,9 @@ pub struct InvokeHead {
     /// The arguments encoded.
     #[n(4)]
     pub encoded: Option<minicbor::bytes::ByteVec>,
+    /// As in [`RequestHead`].
+    #[n(5)]
+    pub relays: Option<u8>,
 }
 
 /// What a call gave back: in the form in which the arguments came, or a failure.
@@ -128,6 +135,9 @@ pub struct InvokeAnswer {
     /// Why there is none.
     #[n(2)]
     pub failure: Option<WireFailure>,
+    /// Who ran it, where the call might be passed on.
+    #[n(3)]
+    pub node: Option<NodeId>,
 }
 
 /// The bytes of a head with its length, or `None` when it is longer than allowed.
@@ -227,20 +237,45 @@ mod tests {
             headers: vec![Header { name: "x".to_owned(), value: vec![0xff] }],
             deadline_ms: 1_500,
             body_bytes: Some(3),
+            relays: None,
         }
+    }
+
+    fn hex<T: Encode<()>>(head: &T) -> String {
+        data_encoding::HEXLOWER.encode(&head_bytes(head, HEAD_BYTES_MAX).unwrap())
     }
 
     /// Pinned: a node of an older version must read what this one writes.
     #[test]
     fn the_request_head_has_the_bytes_that_it_always_had() {
-        let bytes = head_bytes(&head(), HEAD_BYTES_MAX).unwrap();
-        let hex = data_encoding::HEXLOWER.encode(&bytes);
         assert_eq!(
-            hex,
+            hex(&head()),
             "0000002fa7006568656c6c6f0164504f535402662f613f623d63036a68656c6c6f2e6d6573680481826178"
                 .to_owned()
                 + "41ff051905dc0603"
         );
+    }
+
+    /// Pinned, as those of an ordinary request are.
+    #[test]
+    fn a_request_that_may_be_passed_on_says_how_often() {
+        assert_eq!(
+            hex(&RequestHead { relays: Some(2), ..head() }),
+            "00000031a8006568656c6c6f0164504f535402662f613f623d63036a68656c6c6f2e6d6573680481826178"
+                .to_owned()
+                + "41ff051905dc06030702"
+        );
+        let call = InvokeHead {
+            workload: "hello".parse().unwrap(),
+            function: "echo".to_owned(),
+            deadline_ms: 1_500,
+            wave: Some("\"a\"".to_owned()),
+            encoded: None,
+            relays: None,
+        };
+        assert_eq!(hex(&call), "00000017a4006568656c6c6f01646563686f021905dc0363226122");
+        let passed_on = InvokeHead { relays: Some(2), ..call };
+        assert_eq!(hex(&passed_on), "00000019a5006568656c6c6f01646563686f021905dc03632261220502");
     }
 
     #[tokio::test]

@@ -1,16 +1,15 @@
 //! A call of an exported function, wherever a replica runs.
 
 use super::attempt::{Ready, prepare};
-use super::dispatch::{ATTEMPTS_MAX, mark};
+use super::dispatch::{ATTEMPTS_MAX, noted};
 use super::failure::CallFailure;
 use super::frame::{self, INVOKE_BYTES_MAX, InvokeAnswer, InvokeHead};
 use super::lost::{HELD_FOR_DEAD, held_for_dead};
 use super::mesh::{LocalService, Mesh};
-use super::table::Replica;
 use super::traffic::Count;
+use super::way::{Target, Tried, Way};
 use orbweave_model::{NodeId, WorkloadName};
 use orbweave_net::StreamKind;
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
@@ -42,40 +41,40 @@ pub async fn call<M: Mesh>(
     args: &Values,
     deadline: Duration,
 ) -> Result<Called, CallFailure> {
-    let called = attempts(mesh, workload, function, args, deadline).await;
+    let called = attempts(mesh, workload, function, args, Way::FROM_HERE, deadline).await;
     if called.is_err() {
         mesh.traffic().count(Count::Error);
     }
     called
 }
 
-async fn attempts<M: Mesh>(
+/// The same for a call that came in here, or that a peer wants passed on.
+pub(super) async fn attempts<M: Mesh>(
     mesh: &M,
     workload: &WorkloadName,
     function: &str,
     args: &Values,
+    way: Way,
     allowed: Duration,
 ) -> Result<Called, CallFailure> {
     let routes = mesh.routes();
     let entry = routes.workload(workload).ok_or_else(|| CallFailure::NoSuchWorkload(workload.clone()))?;
     let deadline = Instant::now() + allowed;
-    let mut tried = BTreeSet::new();
+    let mut tried = Tried::default();
     let mut last = CallFailure::NoReplica(workload.clone());
     for attempt in 1..=ATTEMPTS_MAX {
-        let Some(replica) = mesh.traffic().choose(entry, mesh.id(), |node| !tried.contains(&node)) else {
-            break;
-        };
-        tried.insert(replica.node);
-        match once(mesh, workload, function, args, replica, deadline).await {
-            Ok(result) => {
+        let Some(target) = way.choose(mesh, entry, &tried) else { break };
+        tried.insert(target);
+        match once(mesh, workload, function, args, target, deadline).await {
+            Ok(called) => {
                 if attempt > 1 {
                     mesh.traffic().count(Count::Retry);
                 }
-                mesh.traffic().trust_again(replica.node);
-                return Ok(Called { result, node: replica.node });
+                mesh.traffic().trust_again(target.node());
+                return Ok(called);
             }
             Err(failure) => {
-                mark(mesh, replica.node, &failure);
+                let failure = noted(mesh, target, failure);
                 if !failure.untouched() {
                     return Err(failure);
                 }
@@ -91,12 +90,13 @@ async fn once<M: Mesh>(
     workload: &WorkloadName,
     function: &str,
     args: &Values,
-    replica: Replica,
+    target: Target,
     deadline: Instant,
-) -> Result<Values, CallFailure> {
+) -> Result<Called, CallFailure> {
     let allowed = deadline.saturating_duration_since(Instant::now());
-    let ready = prepare(mesh, workload, replica, StreamKind::Invoke, deadline).await?;
-    let _outstanding = mesh.traffic().begin(workload, replica);
+    let node = target.node();
+    let ready = prepare(mesh, workload, target, StreamKind::Invoke, deadline).await?;
+    let _outstanding = mesh.traffic().begin(workload, target);
     let asked = async {
         match ready {
             Ready::Local(service) => {
@@ -109,15 +109,15 @@ async fn once<M: Mesh>(
                 if result.is_ok() {
                     mesh.traffic().answered_here(workload);
                 }
-                result
+                result.map(|result| Called { result, node })
             }
             Ready::Remote(send, recv) => {
                 tokio::select! {
                     biased;
-                    result = remote::<M>(workload, function, args, replica.node, send, recv, allowed) => result,
+                    result = remote::<M>(workload, function, args, target, send, recv, allowed) => result,
                     // Nobody can tell whether it ran.
-                    () = held_for_dead(mesh, replica.node) => {
-                        Err(CallFailure::Broken { node: replica.node, why: HELD_FOR_DEAD.to_owned() })
+                    () = held_for_dead(mesh, node) => {
+                        Err(CallFailure::Broken { node, why: HELD_FOR_DEAD.to_owned() })
                     }
                 }
             }
@@ -133,11 +133,12 @@ async fn remote<M: Mesh>(
     workload: &WorkloadName,
     function: &str,
     args: &Values,
-    node: NodeId,
+    target: Target,
     mut send: M::Send,
     mut recv: M::Recv,
     allowed: Duration,
-) -> Result<Values, CallFailure> {
+) -> Result<Called, CallFailure> {
+    let node = target.node();
     let (wave, encoded) = match args {
         Values::Wave(text) => (Some(text.clone()), None),
         Values::Encoded(bytes) => (None, Some(bytes.clone().into())),
@@ -148,6 +149,7 @@ async fn remote<M: Mesh>(
         deadline_ms: u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX),
         wave,
         encoded,
+        relays: target.relays(),
     };
     let bytes = frame::head_bytes(&head, INVOKE_BYTES_MAX)
         .ok_or_else(|| CallFailure::BadRequest(format!("arguments have at most {INVOKE_BYTES_MAX} bytes")))?;
@@ -156,9 +158,12 @@ async fn remote<M: Mesh>(
     send.shutdown().await.map_err(broken)?;
     let answer: InvokeAnswer =
         frame::read_sole_head("an answer", &mut recv, INVOKE_BYTES_MAX).await.map_err(broken)?;
-    match (answer.failure, answer.encoded, answer.wave) {
-        (Some(failure), _, _) => Err(CallFailure::from_wire(node, failure.code, failure.text, allowed)),
-        (None, Some(bytes), _) => Ok(Values::Encoded(bytes.into())),
-        (None, None, wave) => Ok(Values::Wave(wave.unwrap_or_default())),
+    if let Some(failure) = answer.failure {
+        return Err(CallFailure::from_wire(node, failure.code, failure.text, allowed));
     }
+    let result = match answer.encoded {
+        Some(bytes) => Values::Encoded(bytes.into()),
+        None => Values::Wave(answer.wave.unwrap_or_default()),
+    };
+    Ok(Called { result, node: answer.node.unwrap_or(node) })
 }

@@ -23,6 +23,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod way;
 
 pub use failure::CallFailure;
 pub use node::{call, serve, serve_stream};

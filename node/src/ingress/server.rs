@@ -10,6 +10,7 @@ use super::mesh::Mesh;
 use super::slow::{STALL_TIME_MAX, StallBound, discarded};
 use super::table::{MESH_SUFFIX, RouteEntry};
 use super::traffic::Count;
+use super::way::{Target, Way};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -197,7 +198,8 @@ async fn handle<M: Mesh>(mesh: &M, request: Request<IngressBody>) -> Result<Answ
         repeatable(mesh, entry, call, body, deadline).await
     } else {
         let body = Limited::new(body, limit::BODY_BYTES_MAX).boxed_unsync();
-        Ok(dispatch::once(mesh, entry, &call, body, deadline).await?)
+        let answer = dispatch::once(mesh, entry, &call, body, Way::FROM_HERE, deadline).await;
+        Ok(answer.map_err(GaveUp::unrepeated)?)
     }
 }
 
@@ -253,12 +255,15 @@ fn no_such_service(host: Option<&str>, path: &str) -> String {
 
 /// The guest's answer, with who gave it.
 fn passed_on<M: Mesh>(mesh: &M, answer: Answer) -> Response<IngressBody> {
-    let node = answer.replica.node;
+    let node = answer.target.node();
     let mut response = match node == mesh.id() {
         true => answer.response,
         false => answer.response.map(|body| while_alive(mesh, node, body)),
     };
-    let replica = format!("{}/{}", node.short(), answer.replica.slot);
+    let replica = match answer.target {
+        Target::Replica(replica) => format!("{}/{}", node.short(), replica.slot),
+        Target::Beyond { .. } => format!("{}/beyond", node.short()),
+    };
     if let Ok(value) = HeaderValue::from_str(&replica) {
         response.headers_mut().insert(REPLICA_HEADER, value);
     }

@@ -1,13 +1,18 @@
-//! The other end: requests and calls of peers, served by what runs on this node.
+//! The other end: requests and calls of peers, served by what runs on this node, or passed
+//! on to another zone where they may be.
 
 use super::attempt::{HttpCall, from_wire_headers, strip_hop_headers, to_request, wire_headers};
 use super::body::{self, IngressBody};
+use super::dispatch::{self, Answer};
 use super::failure::CallFailure;
 use super::frame::{
     self, HEAD_BYTES_MAX, INVOKE_BYTES_MAX, InvokeAnswer, InvokeHead, RequestHead, ResponseHead, WireFailure,
 };
+use super::invoke::{self, Called, Values};
+use super::lost::while_alive;
 use super::mesh::{Cancelled, LocalService, Mesh};
 use super::traffic::Count;
+use super::way::Way;
 use http::{Method, Response};
 use http_body_util::BodyExt;
 use orbweave_model::NodeId;
@@ -26,8 +31,8 @@ const DEADLINE_MAX: Duration = Duration::from_secs(3_600);
 /// Serves one stream of a peer. A guest is stopped when the peer no longer wants its answer.
 pub async fn serve_stream<M: Mesh>(mesh: M, peer: NodeId, kind: StreamKind, send: M::Send, recv: M::Recv) {
     let served = match kind {
-        StreamKind::Http => http(&mesh, send, recv).await,
-        StreamKind::Invoke => invoke(&mesh, send, recv).await,
+        StreamKind::Http => http(&mesh, peer, send, recv).await,
+        StreamKind::Invoke => invoke(&mesh, peer, send, recv).await,
         _ => Ok(()),
     };
     if let Err(e) = served {
@@ -35,7 +40,7 @@ pub async fn serve_stream<M: Mesh>(mesh: M, peer: NodeId, kind: StreamKind, send
     }
 }
 
-async fn http<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::Result<()> {
+async fn http<M: Mesh>(mesh: &M, peer: NodeId, mut send: M::Send, mut recv: M::Recv) -> io::Result<()> {
     let head: RequestHead =
         timeout(HEAD_TIME_MAX, frame::read_head("a request", &mut recv, HEAD_BYTES_MAX)).await??;
     let Ok(_permit) = mesh.traffic().served.clone().try_acquire_owned() else {
@@ -43,9 +48,11 @@ async fn http<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::Re
     };
     let allowed = Duration::from_millis(head.deadline_ms).min(DEADLINE_MAX);
     let deadline = Instant::now() + allowed;
-    let Some(service) = mesh.local(&head.workload) else {
+    let way = Way::passed_on(peer, head.relays);
+    let service = mesh.local(&head.workload);
+    if service.is_none() && way.is_none() {
         return refuse_http(&mut send, &CallFailure::NotHere).await;
-    };
+    }
     let workload = head.workload.clone();
     // A body without length may still turn out to be empty; one of length zero is no body.
     let body = match head.body_bytes {
@@ -55,35 +62,59 @@ async fn http<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::Re
         }
         _ => body::from_stream(recv, deadline),
     };
-    let response = match request(head, body) {
-        Ok(request) => tokio::select! {
-            biased;
-            response = service.http(request, allowed) => response,
-            () = send.cancelled() => return Err(no_longer_wanted()),
-            () = sleep_until(deadline) => Err(CallFailure::DeadlineExceeded(allowed)),
-        },
-        Err(failure) => Err(failure),
+    let here = service.is_some();
+    let answering = async {
+        let call = call(head)?;
+        match (service, way) {
+            (Some(service), _) => service.http(to_request(&call, body)?, allowed).await,
+            (None, Some(way)) => pass_on(mesh, &call, body, way, deadline).await,
+            (None, None) => Err(CallFailure::NotHere),
+        }
+    };
+    let response = tokio::select! {
+        biased;
+        response = answering => response,
+        () = send.cancelled() => return Err(no_longer_wanted()),
+        () = sleep_until(deadline) => Err(CallFailure::DeadlineExceeded(allowed)),
     };
     match response {
         Ok(response) => {
             mesh.traffic().count(Count::Served);
-            mesh.traffic().answered_here(&workload);
+            if here {
+                mesh.traffic().answered_here(&workload);
+            }
             send_response(&mut send, response, deadline).await
         }
         Err(failure) => refuse_http(&mut send, &failure).await,
     }
 }
 
-fn request(head: RequestHead, body: IngressBody) -> Result<http::Request<IngressBody>, CallFailure> {
-    let call = HttpCall {
+/// Sends a peer's request on, to a replica of this zone or towards another one.
+async fn pass_on<M: Mesh>(
+    mesh: &M,
+    call: &HttpCall,
+    body: IngressBody,
+    way: Way,
+    deadline: Instant,
+) -> Result<Response<IngressBody>, CallFailure> {
+    let routes = mesh.routes();
+    let entry = routes.workload(&call.workload);
+    let entry = entry.ok_or_else(|| CallFailure::NoSuchWorkload(call.workload.clone()))?;
+    let answer = dispatch::once(mesh, entry, call, body, way, deadline).await;
+    let Answer { response, target, .. } = answer.map_err(|gave_up| gave_up.failure)?;
+    let node = target.node();
+    Ok(if node == mesh.id() { response } else { response.map(|body| while_alive(mesh, node, body)) })
+}
+
+fn call(head: RequestHead) -> Result<HttpCall, CallFailure> {
+    Ok(HttpCall {
         workload: head.workload,
         method: Method::from_bytes(head.method.as_bytes())
             .map_err(|_| CallFailure::BadRequest("the method is not well formed".to_owned()))?,
         target: head.target,
         authority: head.authority,
         headers: from_wire_headers(head.headers).map_err(CallFailure::BadRequest)?,
-    };
-    to_request(&call, body)
+    })
 }
 
 async fn send_response<W: AsyncWrite + Cancelled + Unpin>(
@@ -130,7 +161,7 @@ async fn refuse_http<W: AsyncWrite + Unpin>(send: &mut W, failure: &CallFailure)
     send.shutdown().await
 }
 
-async fn invoke<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::Result<()> {
+async fn invoke<M: Mesh>(mesh: &M, peer: NodeId, mut send: M::Send, mut recv: M::Recv) -> io::Result<()> {
     // Before the arguments, which come within the frame: their memory is part of what is bounded.
     let answer = match mesh.traffic().served.clone().try_acquire_owned() {
         Ok(_permit) => {
@@ -139,7 +170,7 @@ async fn invoke<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::
             let head: InvokeHead = timeout(HEAD_TIME_MAX, reading).await??;
             tokio::select! {
                 biased;
-                answer = invoked(mesh, head) => answer,
+                answer = invoked(mesh, peer, head) => answer,
                 () = send.cancelled() => return Err(no_longer_wanted()),
             }
         }
@@ -160,9 +191,12 @@ async fn invoke<M: Mesh>(mesh: &M, mut send: M::Send, mut recv: M::Recv) -> io::
     send.shutdown().await
 }
 
-async fn invoked<M: Mesh>(mesh: &M, head: InvokeHead) -> Result<InvokeAnswer, CallFailure> {
+async fn invoked<M: Mesh>(mesh: &M, peer: NodeId, head: InvokeHead) -> Result<InvokeAnswer, CallFailure> {
     let allowed = Duration::from_millis(head.deadline_ms).min(DEADLINE_MAX);
-    let service = mesh.local(&head.workload).ok_or(CallFailure::NotHere)?;
+    let Some(service) = mesh.local(&head.workload) else {
+        let way = Way::passed_on(peer, head.relays).ok_or(CallFailure::NotHere)?;
+        return pass_call_on(mesh, head, way, allowed).await;
+    };
     let call = async {
         match (&head.wave, &head.encoded) {
             (_, Some(encoded)) => {
@@ -183,6 +217,27 @@ async fn invoked<M: Mesh>(mesh: &M, head: InvokeHead) -> Result<InvokeAnswer, Ca
     mesh.traffic().count(Count::Served);
     mesh.traffic().answered_here(&head.workload);
     Ok(answer)
+}
+
+/// Sends a peer's call on, and says who ran it.
+async fn pass_call_on<M: Mesh>(
+    mesh: &M,
+    head: InvokeHead,
+    way: Way,
+    allowed: Duration,
+) -> Result<InvokeAnswer, CallFailure> {
+    let args = match head.encoded {
+        Some(encoded) => Values::Encoded(encoded.into()),
+        None => Values::Wave(head.wave.unwrap_or_default()),
+    };
+    let Called { result, node } =
+        invoke::attempts(mesh, &head.workload, &head.function, &args, way, allowed).await?;
+    mesh.traffic().count(Count::Served);
+    let answer = InvokeAnswer { node: Some(node), ..InvokeAnswer::default() };
+    Ok(match result {
+        Values::Encoded(bytes) => InvokeAnswer { encoded: Some(bytes.into()), ..answer },
+        Values::Wave(text) => InvokeAnswer { wave: Some(text), ..answer },
+    })
 }
 
 fn no_longer_wanted() -> io::Error {

@@ -43,8 +43,10 @@ pub struct RouteEntry {
     pub http: Option<HttpRoute>,
     /// The time that a request has, retries included.
     pub deadline: Duration,
-    /// Replicas that run on live nodes; the table keeps them in order.
+    /// Replicas that run on live nodes of this zone; the table keeps them in order.
     pub replicas: Vec<Replica>,
+    /// Nodes through which replicas in other zones are reached, the best first.
+    pub beyond: Vec<NodeId>,
 }
 
 impl RouteEntry {
@@ -213,6 +215,7 @@ mod tests {
             }),
             deadline: Duration::from_secs(1),
             replicas: Vec::new(),
+            beyond: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Ingress in a world of nodes that die, freeze, refuse and cut off.
 
+mod beyond;
 mod world;
 
 use super::body::{self, IngressBody};

@@ -2,6 +2,7 @@
 //! nodes failed a moment ago, what routes typically take, and the counters.
 
 use super::table::{Replica, RouteEntry};
+use super::way::Target;
 use orbweave_model::{NodeId, WorkloadName};
 use orbweave_scheduler::balance::{self, Candidate, Typical};
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +61,7 @@ pub struct Counters {
     pub hedges: u64,
     /// Requests and calls that got no answer of a guest.
     pub errors: u64,
-    /// Requests and calls served here for other nodes.
+    /// Requests and calls served here for other nodes, or passed on to another zone.
     pub served: u64,
 }
 
@@ -91,6 +92,19 @@ struct Marks {
 const MARKS_MAX: usize = 4_096;
 
 impl Marks {
+    /// A replica that was asked is no longer one of which nothing is known.
+    fn remember(&mut self, workload: &WorkloadName, replica: Replica) {
+        match self.tried.get_mut(workload) {
+            Some(tried) => drop(tried.insert((replica.node, replica.slot))),
+            None => {
+                if self.tried.len() >= MARKS_MAX {
+                    self.tried.clear();
+                }
+                self.tried.insert(workload.clone(), BTreeSet::from([(replica.node, replica.slot)]));
+            }
+        }
+    }
+
     /// A replica that comes back later is a new one.
     fn forget_gone(&mut self, entry: &RouteEntry) {
         if let Some(tried) = self.tried.get_mut(&entry.name)
@@ -194,19 +208,21 @@ impl Traffic {
         balance::pick(&candidates, self.draw()).and_then(|i| replicas.get(i).copied())
     }
 
+    /// The first of these nodes that did not fail a moment ago, or else the first.
+    pub(super) fn first_trusted(&self, nodes: &[NodeId]) -> Option<NodeId> {
+        let now = Instant::now();
+        let marks = self.marks();
+        let avoided = |node: &NodeId| marks.avoided_until.get(node).is_some_and(|&until| until > now);
+        nodes.iter().find(|&node| !avoided(node)).or_else(|| nodes.first()).copied()
+    }
+
     /// Counts a request as outstanding until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>, workload: &WorkloadName, replica: Replica) -> Outstanding {
-        let key = (workload.clone(), replica.node);
+    pub(super) fn begin(self: &Arc<Self>, workload: &WorkloadName, target: Target) -> Outstanding {
+        let key = (workload.clone(), target.node());
         let mut marks = self.marks();
         *marks.outstanding.entry(key.clone()).or_default() += 1;
-        match marks.tried.get_mut(workload) {
-            Some(tried) => drop(tried.insert((replica.node, replica.slot))),
-            None => {
-                if marks.tried.len() >= MARKS_MAX {
-                    marks.tried.clear();
-                }
-                marks.tried.insert(workload.clone(), BTreeSet::from([(replica.node, replica.slot)]));
-            }
+        if let Target::Replica(replica) = target {
+            marks.remember(workload, replica);
         }
         drop(marks);
         Outstanding { traffic: self.clone(), key }
@@ -314,15 +330,18 @@ mod tests {
             http: None,
             deadline: Duration::from_secs(1),
             replicas: nodes.map(|node| Replica { node, slot: 0, rtt_us: 100 }).to_vec(),
+            beyond: Vec::new(),
         };
         let chosen = |t: &Traffic| -> BTreeSet<NodeId> {
             (0..100).filter_map(|_| t.choose(&entry, NodeId([9; 32]), |_| true)).map(|r| r.node).collect()
         };
         assert_eq!(chosen(&traffic).len(), 1, "one that was never asked goes first");
-        entry.replicas.iter().for_each(|r| drop(traffic.begin(&entry.name, *r)));
+        entry.replicas.iter().for_each(|r| drop(traffic.begin(&entry.name, Target::Replica(*r))));
         assert_eq!(chosen(&traffic).len(), 2);
         traffic.avoid(nodes[0], HUNG_AVOIDED);
         assert_eq!(chosen(&traffic), BTreeSet::from([nodes[1]]));
+        assert_eq!(traffic.first_trusted(&nodes), Some(nodes[1]));
+        assert_eq!(traffic.first_trusted(&nodes[..1]), Some(nodes[0]), "there is no other");
         traffic.trust_again(nodes[0]);
         assert_eq!(chosen(&traffic).len(), 2);
         traffic.avoid(nodes[0], Duration::ZERO);
@@ -333,8 +352,9 @@ mod tests {
     fn what_is_outstanding_is_counted_until_it_is_dropped() {
         let traffic = Traffic::new(1, |_| ());
         let (name, node) = ("w".parse().unwrap(), NodeId([1; 32]));
-        let replica = Replica { node, slot: 0, rtt_us: 0 };
-        let (a, b) = (traffic.begin(&name, replica), traffic.begin(&name, replica));
+        let replica = Target::Replica(Replica { node, slot: 0, rtt_us: 0 });
+        let (a, b) =
+            (traffic.begin(&name, replica), traffic.begin(&name, Target::Beyond { node, relays: 1 }));
         assert_eq!(traffic.in_flight(), BTreeMap::from([(node, 2)]));
         drop((a, b));
         assert_eq!(traffic.in_flight(), BTreeMap::new());

@@ -16,3 +16,4 @@ mod routes;
 mod support;
 mod why;
 mod wire;
+mod zones;

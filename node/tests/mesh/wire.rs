@@ -87,6 +87,7 @@ async fn frames_of_requests_and_calls_have_the_bytes_that_they_always_had() {
         headers: headers.clone(),
         deadline_ms: 1_500,
         body_bytes: Some(3),
+        relays: None,
     };
     framed("http-request", request.clone(), HEAD_BYTES_MAX).await;
     framed("http-request-open", RequestHead { body_bytes: None, ..request }, HEAD_BYTES_MAX).await;
@@ -106,6 +107,7 @@ async fn frames_of_requests_and_calls_have_the_bytes_that_they_always_had() {
         deadline_ms: 10_000,
         wave: Some("\"Ada\"".to_owned()),
         encoded: None,
+        relays: None,
     };
     framed("invoke-wave", call.clone(), INVOKE_BYTES_MAX).await;
     let encoded = InvokeHead { wave: None, encoded: Some(b"\x03Ada".to_vec().into()), ..call };

@@ -6,10 +6,12 @@ use orbweave_core::WorkloadSpec;
 use orbweave_core::allotment::Allotment;
 use orbweave_core::claim::Claim;
 use orbweave_core::cordon::{Cordon, Service};
+use orbweave_core::summary::{Office, Summary};
 use orbweave_model::{NodeId, Wall};
 use orbweave_scheduler::rivals::Phase;
-use orbweave_state::record::RecordKind;
+use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{Authority, Genesis, Roles};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which of its records a host goes by. What people hand in counts for a node once it is
 /// durable, and what peers send as soon as it is on its way to the disk: seen from
@@ -26,6 +28,18 @@ impl Cluster {
             Known::Durable => self.hosts[i].disk.durable_about(kind, key),
             Known::Heard => self.hosts[i].disk.about(kind, key),
         }
+    }
+
+    /// What others said, as a host knows, and what it said itself, by which it goes only once
+    /// it is durable.
+    fn said_at(&self, i: usize, known: Known, kind: RecordKind, key: Option<&str>) -> Vec<Record> {
+        let mine = |record: &Record| record.id().author == self.hosts[i].id.into();
+        let read =
+            |bytes: Vec<&[u8]>| bytes.into_iter().filter_map(|bytes| self.read(bytes)).collect::<Vec<_>>();
+        let mut records = read(self.known_at(i, known, kind, key));
+        records.retain(|record| !mine(record));
+        records.extend(read(self.known_at(i, Known::Durable, kind, key)).into_iter().filter(mine));
+        records
     }
 
     /// Who may do what, as a host has heard.
@@ -97,7 +111,7 @@ impl Cluster {
 
     /// What leaders say that other zones hold of a workload, or other parts of a host's own,
     /// as far as it goes by their word.
-    pub(super) fn allotted_elsewhere(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Claim)> {
+    pub(super) fn allotted_elsewhere(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Allotment)> {
         let voice = self.hosts[i].node.as_ref().and_then(|node| node.voice());
         let mut allotted = self.allotted(i, known, name);
         allotted.retain(|(leader, _)| Some(*leader) != voice);
@@ -105,14 +119,42 @@ impl Cluster {
     }
 
     /// What leaders say that zones hold of a workload, as far as a host goes by their word.
-    pub(super) fn allotted(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Claim)> {
-        let Some(node) = &self.hosts[i].node else { return Vec::new() };
-        let records = self.known_at(i, known, RecordKind::ALLOTMENT, Some(name)).into_iter();
-        let allotments = records.filter_map(|bytes| {
-            let record = self.read(bytes)?;
-            Some((NodeId::from(record.id().author), Allotment::decode(record.body()).ok()?.claim))
+    pub(super) fn allotted(&self, i: usize, known: Known, name: &str) -> Vec<(NodeId, Allotment)> {
+        let counted = self.leaders_at(i, known);
+        let records = self.said_at(i, known, RecordKind::ALLOTMENT, Some(name)).into_iter();
+        let allotments = records.filter_map(|record| {
+            Some((NodeId::from(record.id().author), Allotment::decode(record.body()).ok()?))
         });
-        allotments.filter(|(leader, _)| node.counts_leader(*leader)).collect()
+        allotments.filter(|(leader, _)| counted.contains(leader)).collect()
+    }
+
+    /// What anybody ever said that a zone holds of a workload, as a host knows.
+    pub(super) fn allotted_to(&self, i: usize, zone: &str, name: &str) -> Vec<Claim> {
+        let records = self.known_at(i, Known::Heard, RecordKind::ALLOTMENT, Some(name)).into_iter();
+        let allotments = records.filter_map(|bytes| Allotment::decode(self.read(bytes)?.body()).ok());
+        allotments.filter(|allotment| allotment.zone == zone).map(|allotment| allotment.claim).collect()
+    }
+
+    /// The leaders by whose word a host goes: its voice, whoever leads another part of its
+    /// zone, and those of other zones that its voice does not call gone.
+    pub(super) fn leaders_at(&self, i: usize, known: Known) -> BTreeSet<NodeId> {
+        let voice = self.hosts[i].node.as_ref().and_then(|node| node.voice());
+        let records = self.said_at(i, known, RecordKind::SUMMARY, None).into_iter();
+        let summaries: BTreeMap<NodeId, Summary> = records
+            .filter_map(|record| {
+                Some((NodeId::from(record.id().author), Summary::decode(record.body()).ok()?))
+            })
+            .collect();
+        let word = voice.and_then(|voice| summaries.get(&voice));
+        let zone = &self.hosts[i].options.zone;
+        let counts = |(leader, summary): &(&NodeId, &Summary)| {
+            let own = summary.zone == *zone;
+            let named =
+                |list: fn(&Summary) -> &[NodeId]| word.is_some_and(|word| list(word).contains(leader));
+            summary.office == Office::Leader
+                && if own { voice == Some(**leader) || named(|w| &w.apart) } else { !named(|w| &w.gone) }
+        };
+        summaries.iter().filter(counts).map(|(leader, _)| *leader).collect()
     }
 
     /// What a host's own disk says that it claims of a workload: what would be left of

@@ -159,14 +159,15 @@ fn runs_in_another_zone(
     let voice = cluster.hosts[host].node.as_ref().and_then(|node| node.voice());
     let all = cluster.allotted(host, known, name);
     let mine = all.iter().find(|(leader, _)| Some(*leader) == voice);
-    let mine = mine.and_then(|(leader, claim)| Some((*leader, claim.at(slot)?)));
-    let elsewhere = all.iter().filter(|(leader, _)| Some(*leader) != voice);
-    elsewhere.filter_map(|(leader, claim)| Some((*leader, claim.at(slot)?))).any(|(leader, theirs)| {
-        let wins = |mine: (NodeId, &ClaimRange)| {
-            mine.1.phase == Phase::Draining || comes_before(rule, (leader, theirs), mine)
-        };
-        theirs.phase == Phase::Running && mine.is_none_or(wins)
-    })
+    let kept = mine.filter(|(_, allotment)| allotment.keeps(slot));
+    let kept = kept.and_then(|(leader, allotment)| Some((*leader, allotment.claim.at(slot)?)));
+    let elsewhere = all.iter().filter(|(leader, allotment)| Some(*leader) != voice && allotment.keeps(slot));
+    elsewhere.filter_map(|(leader, allotment)| Some((*leader, allotment.claim.at(slot)?))).any(
+        |(leader, theirs)| {
+            let wins = |mine| comes_before(rule, (leader, theirs), mine);
+            theirs.phase == Phase::Running && kept.is_none_or(wins)
+        },
+    )
 }
 
 /// Whether one claim on a slot keeps it before another, as SCHEDULING.md says.

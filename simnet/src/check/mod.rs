@@ -11,6 +11,7 @@
 //! | [`PromisesKept`] | answers: what was acknowledged is durable, and outlives a crash |
 //! | [`AuthorRemembers`] | others' disks and the wire: nothing that its author could forget |
 //! | [`Offers`] | placers: nobody offers away what it knows to be held |
+//! | [`Allotments`] | leaders: nobody takes for its zone what another zone holds |
 //! | [`Rollouts`] | starts: what is new goes to a few slots at a time, and to none once it failed |
 //! | [`WorkKept`] | holders: nobody gives a slot up but for a reason that holds |
 //! | [`Deaths`] | verdicts: nobody is buried on one word, or by a node that lost its sight |
@@ -20,6 +21,7 @@
 //! | [`Liveness`] | the end: every slot has its one holder, all views are equal |
 //! | [`Readable`] | the wire: others can read it |
 
+mod allotments;
 mod calm;
 mod churn;
 mod dark;
@@ -39,6 +41,7 @@ mod rollouts;
 pub mod settled;
 mod yielding;
 
+pub use allotments::Allotments;
 pub use calm::Calm;
 pub use churn::Churn;
 pub use dark::Dark;
@@ -156,6 +159,7 @@ pub fn always() -> Vec<Box<dyn Checker>> {
         Box::<PromisesKept>::default(),
         Box::<AuthorRemembers>::default(),
         Box::<Offers>::default(),
+        Box::<Allotments>::default(),
         Box::<Rollouts>::default(),
         Box::<WorkKept>::default(),
         Box::<Deaths>::default(),

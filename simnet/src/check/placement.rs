@@ -172,6 +172,7 @@ impl Placement {
 /// claims of before.
 fn taken_on(cluster: &Cluster, host: usize, writes: &[Write]) -> Vec<(String, Claim)> {
     let mut taken_on = Vec::new();
+    let mut last: BTreeMap<String, Claim> = BTreeMap::new();
     for write in writes {
         if let Write::PutRecord { value, .. } = write
             && let Some(record) = cluster.read(value)
@@ -180,7 +181,8 @@ fn taken_on(cluster: &Cluster, host: usize, writes: &[Write]) -> Vec<(String, Cl
             && let Ok(claim) = Claim::decode(record.body())
         {
             let name = record.id().key.clone();
-            let before = cluster.last_claim(host, &name).unwrap_or_default();
+            let before = last.insert(name.clone(), claim.clone());
+            let before = before.or_else(|| cluster.last_claim(host, &name)).unwrap_or_default();
             let mut slots = claim.ranges.iter().flat_map(|range| range.slots.start..range.slots.end);
             if slots.any(|slot| before.at(slot).is_none()) {
                 taken_on.push((name, before));

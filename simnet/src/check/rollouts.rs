@@ -68,8 +68,8 @@ fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<
     let live: Vec<&Claim> = all
         .iter()
         .filter(|(holder, _)| node.is_some_and(|node| node.counts(*holder)))
-        .chain(&elsewhere)
         .map(|(_, claim)| claim)
+        .chain(elsewhere.iter().map(|(_, allotment)| &allotment.claim))
         .collect();
     let runs = |range: &ClaimRange| range.phase == Phase::Running;
     let failed = live.iter().any(|claim| claim.ranges.iter().any(|range| range.failed == Some(mark)));
@@ -77,8 +77,9 @@ fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled == Some(mark));
     let unsettled =
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled != Some(mark));
-    let had_settled =
-        all.iter().chain(&elsewhere).filter_map(|(_, c)| c.at(slot)).any(|r| r.settled == Some(mark));
+    let claims = all.iter().map(|(_, claim)| claim);
+    let claims = claims.chain(elsewhere.iter().map(|(_, allotment)| &allotment.claim));
+    let had_settled = claims.filter_map(|claim| claim.at(slot)).any(|range| range.settled == Some(mark));
     if !is_new {
         return if had_settled && !unsettled(slot) && !failed {
             Err("is the one before, though the new one had settled there".into())

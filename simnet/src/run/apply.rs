@@ -132,6 +132,8 @@ impl Stage {
             Action::FillDisk(_) | Action::Break(_) | Action::JumpClock { .. } if host.node.is_none() => {
                 return false;
             }
+            // Whoever set a machine up that never ran set its clock too.
+            Action::ForgetTime(_) if host.life == 0 => return false,
             Action::SlowDisk { ms: 1.., .. } if host.node.is_none() => return false,
             Action::FillDisk(_) => host.disk_full = true,
             Action::FreeDisk(_) => host.disk_full = false,

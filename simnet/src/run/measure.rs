@@ -38,6 +38,8 @@ impl Coverage {
             RecordKind::TRUST => "trust",
             RecordKind::CERTIFICATE => "certificate",
             RecordKind::CORDON => "cordon",
+            RecordKind::SUMMARY => "summary",
+            RecordKind::ALLOTMENT => "allotment",
             _ => "other",
         };
         *self.0.entry(format!("record:{name}")).or_default() += count;

@@ -152,7 +152,7 @@ fn a_zone_that_splits_is_seen_as_split_and_runs_nothing_twice_for_long() {
 #[test]
 fn a_workload_goes_where_its_labels_are_and_leaves_a_zone_that_has_no_place() {
     let options = |i: usize| {
-        let label = if i % 2 == 0 { "tier=edge" } else { "tier=cloud" };
+        let label = if i.is_multiple_of(2) { "tier=edge" } else { "tier=cloud" };
         let labels = [label.parse().unwrap()].into_iter().collect();
         HostOptions { zone: format!("zone-{}", i % 2), labels, ..HostOptions::default() }
     };

@@ -52,7 +52,7 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: Toggle<Gossip>,
 }
 
-/// What names this mesh to libp2p.
+/// What names this mesh, and the zone in it, to libp2p.
 pub(crate) struct Names {
     pub(crate) identify: String,
     pub(crate) kad: String,
@@ -60,11 +60,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn of(mesh: &orbweave_model::MeshId) -> Self {
+    pub(crate) fn of(mesh: &orbweave_model::MeshId, zone: &str) -> Self {
         Self {
             identify: format!("orbweave/{}/1", mesh.short()),
             kad: format!("/orbweave/{}/kad/1", mesh.short()),
-            topic: IdentTopic::new(format!("orbweave/{mesh}/zone/default")),
+            topic: IdentTopic::new(format!("orbweave/{mesh}/zone/{zone}")),
         }
     }
 }

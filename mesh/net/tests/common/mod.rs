@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 /// Generous: it bounds a hung test, it times nothing.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 pub const MESH: MeshId = MeshId([3; 32]);
+pub const ZONE: &str = "default";
 
 /// A gate whose hello is a password.
 pub struct Doorkeeper {
@@ -81,7 +82,19 @@ pub async fn start(n: u8) -> Node {
 pub async fn start_with(n: u8, gate: Doorkeeper, listen: &str, gossip: bool) -> Node {
     let dir = tempfile::tempdir().expect("a directory");
     let gate = Arc::new(gate);
-    let (net, events) = run(n, &gate, listen, gossip, dir.path()).await;
+    let config = config(n, &gate, listen, gossip, dir.path());
+    node(config, gate, dir).await
+}
+
+pub async fn start_in(n: u8, zone: &str) -> Node {
+    let dir = tempfile::tempdir().expect("a directory");
+    let gate = Arc::new(Doorkeeper::knowing("mesh"));
+    let config = config(n, &gate, "127.0.0.1:0", true, dir.path());
+    node(NetConfig { zone: zone.to_owned(), ..config }, gate, dir).await
+}
+
+async fn node(config: NetConfig, gate: Arc<Doorkeeper>, dir: TempDir) -> Node {
+    let (net, events) = Net::start(config).await.expect("a network");
     let address = net.local_address().expect("an address");
     Node { id: net.id(), net, events, gate, address, dir }
 }
@@ -93,16 +106,20 @@ pub async fn run(
     gossip: bool,
     dir: &Path,
 ) -> (Net, mpsc::Receiver<NetEvent>) {
-    let config = NetConfig {
+    Net::start(config(n, gate, listen, gossip, dir)).await.expect("a network")
+}
+
+fn config(n: u8, gate: &Arc<Doorkeeper>, listen: &str, gossip: bool, dir: &Path) -> NetConfig {
+    NetConfig {
         secret: secret(n),
         mesh: MESH,
+        zone: ZONE.to_owned(),
         listen: listen.parse().expect("an address"),
         mdns: false,
         gossip,
         blob_dir: dir.to_owned(),
         gate: Arc::clone(gate) as Arc<dyn Gate>,
-    };
-    Net::start(config).await.expect("a network")
+    }
 }
 
 impl Node {

@@ -2,17 +2,19 @@
 //! protocol: nodes of the version before must still read it. `UPDATE_GOLDEN=1` writes
 //! the files anew. Each body is also read with a key that only a newer version knows.
 
+use orbweave_core::allotment::Allotment;
 use orbweave_core::claim::{Claim, ClaimRange};
 use orbweave_core::cordon::{Cordon, Service};
 use orbweave_core::io::Write;
 use orbweave_core::link_plan::{LinkPlan, Orbit, PlannedPass, Site, WalkerSlot};
 use orbweave_core::message::{Answer, Load, Message, Offer};
 use orbweave_core::node_info::NodeInfo;
+use orbweave_core::summary::{Office, Room, Summary};
 use orbweave_core::workload::{Revision, Rollout};
 use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
 use orbweave_golden::pinned;
 use orbweave_model::wire::{decode_open, encode};
-use orbweave_model::{Mono, NodeId, Now, Resources, Wall};
+use orbweave_model::{Labels, Mono, NodeId, Now, Resources, Slots, Wall};
 use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
 use orbweave_scheduler::rivals::{Phase, Reconcile};
 use orbweave_scheduler::verdict::Verdict;
@@ -48,6 +50,7 @@ fn datagrams_are_as_they_always_were() {
     let answer = |verdict| Answer { id: 7, verdict, free: HAVE, held: 1, load: 2 };
     let every = [
         ("message-membership", Message::Membership(&[1, 2, 3])),
+        ("message-between", Message::Between(&[1, 2, 3])),
         ("message-offer", Message::Offer(offer())),
         ("message-answer-fits", Message::Answer(answer(Verdict::Fits))),
         ("message-answer-label", Message::Answer(answer(Verdict::Label("tier=edge".into())))),
@@ -236,6 +239,93 @@ fn a_contact_plan_out_of_its_bounds_is_refused() {
     ];
     for plan in wrong {
         assert!(plan.chart("it").is_err(), "{plan:?}");
+    }
+}
+
+#[test]
+fn what_zones_say_of_themselves_is_as_it_always_was() {
+    let room = Room {
+        labels: ["tier=edge".parse().unwrap()].into_iter().collect(),
+        nodes: 3,
+        most: HAVE,
+        total: Resources { cpu_milli: 4_000, ..HAVE },
+    };
+    let leader = Summary {
+        zone: "north".into(),
+        office: Office::Leader,
+        generation: 1_800_000_000_000,
+        addresses: vec!["10.0.0.1:8081".into(), "nowhere".into()],
+        certificate: vec![1, 2, 3].into(),
+        members: 12,
+        slots: 30,
+        rooms: vec![room],
+        gone: vec![NodeId([7; 32])],
+        apart: vec![NodeId([8; 32])],
+    };
+    let gateway = Summary {
+        office: Office::Gateway,
+        rooms: Vec::new(),
+        gone: Vec::new(),
+        apart: Vec::new(),
+        ..leader.clone()
+    };
+    let retired = Summary { office: Office::None, ..gateway.clone() };
+    for (name, summary) in
+        [("summary-leader", leader.clone()), ("summary-gateway", gateway), ("summary-retired", retired)]
+    {
+        let golden = pinned!(name, &summary.encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
+        }
+    }
+    assert_eq!(leader.socket_addresses(), ["10.0.0.1:8081".parse().unwrap()]);
+    let range = |slot, phase| ClaimRange::one(slot, 3, phase, 0, Some(2));
+    let claim = Claim::of([range(0, Phase::Running), range(1, Phase::Preparing)].into_iter());
+    let allotment = Allotment { zone: "north".into(), claim, yields: Slots::range(1, 2) };
+    assert!(allotment.keeps(0) && !allotment.keeps(1) && !allotment.keeps(2));
+    let golden = pinned!("allotment", &allotment.encode());
+    for bytes in [golden.clone(), newer(&golden, 0)] {
+        assert_eq!(Allotment::decode(&bytes), Ok(allotment.clone()));
+    }
+}
+
+#[test]
+fn what_a_zone_says_out_of_its_bounds_is_refused() {
+    let summary = Summary {
+        zone: "north".into(),
+        office: Office::Gateway,
+        generation: 1,
+        addresses: Vec::new(),
+        certificate: Vec::new().into(),
+        members: 1,
+        slots: 0,
+        rooms: Vec::new(),
+        gone: Vec::new(),
+        apart: Vec::new(),
+    };
+    assert!(Summary::decode(&summary.encode()).is_ok());
+    let room =
+        Room { labels: Labels::default(), nodes: 1, most: Resources::default(), total: Resources::default() };
+    for bad in [
+        Summary { zone: String::new(), ..summary.clone() },
+        Summary { zone: "z".repeat(64), ..summary.clone() },
+        Summary { addresses: vec![String::new(); 17], ..summary.clone() },
+        Summary { rooms: vec![room; 17], ..summary.clone() },
+        Summary { gone: vec![NodeId([1; 32]); 257], ..summary.clone() },
+        Summary { apart: vec![NodeId([1; 32]); 257], ..summary },
+    ] {
+        assert!(Summary::decode(&bad.encode()).is_err(), "{bad:?}");
+    }
+    let backwards = [5, 3].map(|slot| ClaimRange::one(slot, 1, Phase::Running, 0, None));
+    for bad in [
+        Allotment { zone: String::new(), ..Allotment::default() },
+        Allotment {
+            zone: "north".into(),
+            claim: Claim { ranges: backwards.to_vec() },
+            yields: Slots::default(),
+        },
+    ] {
+        assert!(Allotment::decode(&bad.encode()).is_err(), "{bad:?}");
     }
 }
 

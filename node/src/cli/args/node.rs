@@ -3,7 +3,7 @@
 use super::super::settings::{INSTANCES_MAX, PORT_MAX};
 use crate::manifest::quantity::{Cpu, Memory};
 use clap::{Args, ValueEnum};
-use orbweave_model::{Label, NodeId};
+use orbweave_model::{Label, NodeId, limit};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -16,6 +16,9 @@ pub struct NodeArgs {
     /// A label of this node, for placement; may be repeated
     #[arg(long = "label", value_name = "KEY=VALUE")]
     pub labels: Vec<Label>,
+    /// The zone of this node: a region, a site, an orbital plane [default: default]
+    #[arg(long, value_name = "NAME")]
+    pub zone: Option<ZoneArg>,
     /// First of four ports: HTTP ingress (TCP), mesh (UDP and TCP), admin (TCP, with --admin-tcp), reserved
     /// [default: 8080]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..=i64::from(PORT_MAX)))]
@@ -60,6 +63,8 @@ pub struct NodeArgs {
 pub enum Forget {
     /// The labels
     Label,
+    /// The zone
+    Zone,
     /// The first port
     Port,
     /// The address
@@ -90,6 +95,7 @@ impl NodeArgs {
     /// The same as text, for the process in the background.
     pub fn to_args(&self) -> Vec<OsString> {
         let mut args: Vec<String> = Vec::new();
+        args.extend(self.zone.as_ref().map(|zone| format!("--zone={zone}")));
         args.extend(self.port.map(|port| format!("--port={port}")));
         args.extend(self.listen.map(|ip| format!("--listen={ip}")));
         args.extend(self.instances.map(|n| format!("--instances={n}")));
@@ -105,6 +111,30 @@ impl NodeArgs {
             [(self.no_mdns, "--no-mdns"), (self.no_gossip, "--no-gossip"), (self.admin_tcp, "--admin-tcp")];
         args.extend(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_owned()));
         args.into_iter().map(OsString::from).collect()
+    }
+}
+
+/// The name of a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneArg(pub String);
+
+impl FromStr for ZoneArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+        if (1..=limit::NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(fine) {
+            return Ok(Self(text.to_owned()));
+        }
+        let max = limit::NAME_BYTES_MAX;
+        let text: String = text.chars().take(80).collect();
+        Err(format!("{text:?} is no name of a zone: 1 to {max} letters, digits, '-', '_' and '.'"))
+    }
+}
+
+impl fmt::Display for ZoneArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::ingress::mesh::{Cancelled, LocalService, Mesh};
 use crate::ingress::serving;
 use crate::ingress::table::{HttpRoute, Replica, RouteEntry, RouteTable};
 use crate::ingress::traffic::Traffic;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use orbweave_model::{NodeId, WorkloadName};
@@ -40,6 +41,8 @@ pub enum Manner {
 pub struct World {
     manners: Mutex<BTreeMap<NodeId, Manner>>,
     table: Mutex<Arc<RouteTable>>,
+    /// Nodes that see other routes than the rest: those of their own zone.
+    zones: Mutex<BTreeMap<NodeId, Arc<RouteTable>>>,
     version: watch::Sender<u64>,
     parked: Mutex<Vec<(DuplexStream, DuplexStream)>>,
     cut: Arc<AtomicUsize>,
@@ -73,6 +76,7 @@ pub fn world(idempotent: bool, manners: &[Manner]) -> FakeNode {
     let world = Arc::new(World {
         manners: Mutex::new(ids.zip(manners.iter().copied()).collect()),
         table: Mutex::default(),
+        zones: Mutex::default(),
         version: watch::Sender::new(0),
         parked: Mutex::default(),
         cut: Arc::default(),
@@ -86,14 +90,13 @@ pub fn world(idempotent: bool, manners: &[Manner]) -> FakeNode {
 impl World {
     /// The table says from now on that these nodes run the workload.
     pub fn route(&self, idempotent: bool, nodes: &[u8]) {
-        let http = HttpRoute { host: Some("hello.mesh".to_owned()), path: None, idempotent };
-        let replicas = nodes.iter().map(|&n| Replica { node: node(n), slot: n.into(), rtt_us: 200 });
-        *self.table.lock().unwrap() = Arc::new(RouteTable::new([RouteEntry {
-            name: "hello".parse().unwrap(),
-            http: Some(http),
-            deadline: DEADLINE,
-            replicas: replicas.collect(),
-        }]));
+        *self.table.lock().unwrap() = table(idempotent, nodes, &[]);
+        self.version.send_modify(|v| *v += 1);
+    }
+
+    /// One node sees these replicas in its zone, and reaches others through those nodes.
+    pub fn route_in_zone(&self, at: u8, idempotent: bool, nodes: &[u8], beyond: &[u8]) {
+        self.zones.lock().unwrap().insert(node(at), table(idempotent, nodes, beyond));
         self.version.send_modify(|v| *v += 1);
     }
 
@@ -134,7 +137,8 @@ impl Mesh for FakeNode {
     }
 
     fn routes(&self) -> Arc<RouteTable> {
-        self.world.table.lock().unwrap().clone()
+        let own = self.world.zones.lock().unwrap().get(&self.id).cloned();
+        own.unwrap_or_else(|| self.world.table.lock().unwrap().clone())
     }
 
     fn route_changes(&self) -> watch::Receiver<u64> {
@@ -160,7 +164,7 @@ impl Mesh for FakeNode {
             Manner::CutsOff => drop(tokio::spawn(cut_off(theirs, their_answer, self.world.cut.clone()))),
             _ => {
                 let there = Self { id: peer, world: self.world.clone(), traffic: Traffic::new(1, |_| ()) };
-                drop(tokio::spawn(serving::serve_stream(there, node(0), kind, their_answer, theirs)));
+                drop(tokio::spawn(serve(there, self.id, kind, their_answer, theirs)));
             }
         }
         Ok((ours, our_answer))
@@ -169,6 +173,30 @@ impl Mesh for FakeNode {
     fn traffic(&self) -> &Arc<Traffic> {
         &self.traffic
     }
+}
+
+/// A node that passes a request on opens a stream while it serves one: the type of the
+/// future must not depend on itself.
+fn serve(
+    there: FakeNode,
+    peer: NodeId,
+    kind: StreamKind,
+    answer: DuplexStream,
+    request: DuplexStream,
+) -> BoxFuture<'static, ()> {
+    Box::pin(serving::serve_stream(there, peer, kind, answer, request))
+}
+
+fn table(idempotent: bool, nodes: &[u8], beyond: &[u8]) -> Arc<RouteTable> {
+    let http = HttpRoute { host: Some("hello.mesh".to_owned()), path: None, idempotent };
+    let replicas = nodes.iter().map(|&n| Replica { node: node(n), slot: n.into(), rtt_us: 200 });
+    Arc::new(RouteTable::new([RouteEntry {
+        name: "hello".parse().unwrap(),
+        http: Some(http),
+        deadline: DEADLINE,
+        replicas: replicas.collect(),
+        beyond: beyond.iter().copied().map(node).collect(),
+    }]))
 }
 
 async fn stall(request: DuplexStream, mut answer: DuplexStream, world: Arc<World>) {
