@@ -87,6 +87,9 @@ fn every_kind_of_fault_is_drawn_in_at_least_a_twentieth_of_the_seeds() {
         if drawn.hosts.iter().any(|host| host.certified_hours_ago.is_some()) {
             kinds.insert(Kind::OldCertificates);
         }
+        if drawn.hosts.iter().any(|host| !host.zone.is_empty()) {
+            kinds.insert(Kind::Zones);
+        }
         for kind in kinds {
             *seen.entry(kind).or_default() += 1;
         }

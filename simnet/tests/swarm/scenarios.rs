@@ -142,17 +142,17 @@ fn what_is_expected_at_the_moment_of_an_event_is_expected_before_it() {
     assert_eq!(at, [9_001], "{report:#?}");
 }
 
-const TWO_ZONES: &str = r#"
+const TWO_ISLANDS: &str = r#"
 name = "two-zones"
 measured = { from-ms = 20_000, to-ms = 30_000 }
 [[hosts]]
 name = "node"
 count = 6
-zones = 2
+islands = 2
 [[hosts]]
 name = "new"
 count = 1
-zones = 2
+islands = 2
 spare = true
 [[repeat]]
 from-ms = 8_000
@@ -172,7 +172,7 @@ that = { placed = { workload = "app-1", replicas = 2 } }
 "#;
 
 #[test]
-fn zones_stand_side_by_side_and_each_comes_to_rest_by_itself() {
+fn islands_stand_side_by_side_and_each_comes_to_rest_by_itself() {
     let run = |text: &str| {
         let began = std::cell::Cell::new(0.0);
         let clock = move || {
@@ -181,23 +181,23 @@ fn zones_stand_side_by_side_and_each_comes_to_rest_by_itself() {
         };
         Run::of(Schedule::parse(text).expect("a scenario"), 1).timed_by(Box::new(clock)).execute()
     };
-    let report = run(TWO_ZONES);
+    let report = run(TWO_ISLANDS);
     assert_eq!(report.failure(), None, "{report:#?}\n{}", report.story);
     // The clock is read at the beginning, at both ends of the window, and at the end.
     let window = report.measured.expect("a window");
     assert_eq!((window.virtual_s, window.wall_s, window.speed, report.wall_s), (10.0, 2.0, 5.0, 6.0));
     assert!(window.events > 0 && window.events < report.events && window.bytes_per_node_s.land > 0);
-    // The same hosts in one zone see one another.
-    let together = run(&TWO_ZONES.replace("zones = 2\n", ""));
+    // The same hosts on one island see one another.
+    let together = run(&TWO_ISLANDS.replace("islands = 2\n", ""));
     assert_eq!(together.failure(), None, "{together:#?}\n{}", together.story);
     assert!(together.bytes_per_node_s.land > report.bytes_per_node_s.land);
-    assert_eq!(run(TWO_ZONES).trace, report.trace);
+    assert_eq!(run(TWO_ISLANDS).trace, report.trace);
 }
 
 #[test]
 fn a_run_that_nobody_watches_is_the_same_run() {
-    let watched = Run::of(Schedule::parse(TWO_ZONES).expect("a scenario"), 2).execute();
-    let text = TWO_ZONES.replace("measured =", "watched = false\nmeasured =");
+    let watched = Run::of(Schedule::parse(TWO_ISLANDS).expect("a scenario"), 2).execute();
+    let text = TWO_ISLANDS.replace("measured =", "watched = false\nmeasured =");
     let unwatched = Run::of(Schedule::parse(&text).expect("a scenario"), 2).execute();
     assert_eq!((watched.failure(), unwatched.failure()), (None, None));
     assert_eq!(watched.trace, unwatched.trace);
