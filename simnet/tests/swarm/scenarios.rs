@@ -143,7 +143,7 @@ fn what_is_expected_at_the_moment_of_an_event_is_expected_before_it() {
 }
 
 const TWO_ISLANDS: &str = r#"
-name = "two-zones"
+name = "two-islands"
 measured = { from-ms = 20_000, to-ms = 30_000 }
 [[hosts]]
 name = "node"
