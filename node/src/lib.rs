@@ -10,8 +10,13 @@
 //! use std::time::Duration;
 //!
 //! let http = HttpRoute { host: Some("hello.mesh".into()), path: None, idempotent: true };
-//! let deadline = Duration::from_secs(10);
-//! let entry = RouteEntry { name: "hello".parse().unwrap(), http: Some(http), deadline, replicas: vec![] };
+//! let entry = RouteEntry {
+//!     name: "hello".parse().unwrap(),
+//!     http: Some(http),
+//!     deadline: Duration::from_secs(10),
+//!     replicas: vec![],
+//!     beyond: vec![],
+//! };
 //! let table = RouteTable::new([entry]);
 //! assert!(table.find(Some("Hello.mesh:8080"), "/").is_some());
 //! ```
