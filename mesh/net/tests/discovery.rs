@@ -120,7 +120,11 @@ async fn a_node_that_knows_one_address_finds_five() {
     for task in tasks {
         linked.push(task.await.expect("all are linked"));
     }
-    for node in &linked {
-        assert_eq!(node.net.peers().len(), ids.len() - 1);
-    }
+    // Two that dialled each other at once keep one of both links: for a moment there may be none.
+    let whole = async {
+        while linked.iter().any(|node| node.net.peers().len() < ids.len() - 1) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(common::DEADLINE, whole).await.expect("all stay linked to all");
 }
