@@ -16,6 +16,7 @@
 pub mod balance;
 pub mod candidate;
 pub mod policy;
+pub mod quota;
 pub mod rank;
 pub mod rivals;
 pub mod term;

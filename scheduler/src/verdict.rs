@@ -75,6 +75,9 @@ pub enum Verdict {
     /// People took it out of service.
     #[n(20)]
     Cordoned,
+    /// The quota of this namespace does not cover the slot.
+    #[n(21)]
+    Quota(#[n(0)] String),
 }
 
 /// One reason why nodes do not take a slot, and how many they are.
@@ -176,6 +179,9 @@ impl fmt::Display for Verdict {
             Verdict::TooFar(target, None, _) => write!(f, "knows no way to {target}"),
             Verdict::Unreachable => f.write_str("has no link to the node that places"),
             Verdict::Cordoned => f.write_str("is cordoned, and takes nothing new"),
+            Verdict::Quota(namespace) => {
+                write!(f, "knows that the quota of namespace {namespace} is used up")
+            }
             Verdict::Gone => f.write_str("is not alive"),
             Verdict::Dark(None) => f.write_str("is out of reach, and no contact is known"),
             Verdict::Dark(Some(until)) => write!(f, "is out of reach until {} UTC", Wall(*until)),

@@ -48,6 +48,7 @@ pub const fn sign_of(plant: Plant) -> Sign {
         Plant::RollbackUndone => ("rollouts", "was taken back"),
         Plant::SplitZoneCountedOnce => ("allotments", "holds for another"),
         Plant::AllotmentsAddedTwice => ("work-kept", "for no reason"),
+        Plant::QuotaAtPlacerOnly => ("placement", "what holds is"),
     };
     Sign { checker, words }
 }

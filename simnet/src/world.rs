@@ -2,7 +2,8 @@
 
 use orbweave_core::WorkloadSpec;
 use orbweave_core::cordon::Cordon;
-use orbweave_model::{Hash, Hlc, MeshId, NodeId, PublicKey, Resources, Wall};
+use orbweave_core::quota::Quota;
+use orbweave_model::{Hash, Hlc, MeshId, Namespace, NodeId, PublicKey, Resources, Wall};
 use orbweave_state::record::{Record, RecordKind};
 use orbweave_trust::{
     Authority, Certificate, Genesis, Grant, ReleaseStatement, Roles, SecretKey, Strict, TrustStatement,
@@ -138,6 +139,13 @@ impl World {
     pub fn record(&self, name: &str, spec: &WorkloadSpec, at: Wall) -> Vec<u8> {
         let hlc = Hlc { wall: at, count: 0 };
         Record::sign(&self.operator, self.mesh, RecordKind::WORKLOAD, name, hlc, spec.encode())
+    }
+
+    /// What an admission key says of a namespace.
+    pub fn quota(&self, namespace: &Namespace, quota: &Quota, at: Wall) -> Vec<u8> {
+        let hlc = Hlc { wall: at, count: 0 };
+        let body = quota.encode();
+        Record::sign(&self.admission, self.mesh, RecordKind::QUOTA, namespace.as_str(), hlc, body)
     }
 
     /// What an operator says of a node as a place for work.

@@ -148,56 +148,84 @@ impl From<PublicKey> for NodeId {
     }
 }
 
-/// The name of a workload: an RFC 1123 label.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Serialize)]
-#[cbor(transparent)]
-#[serde(transparent)]
-pub struct WorkloadName(#[n(0)] String);
+/// A name that people give: an RFC 1123 label.
+macro_rules! label_name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Serialize)]
+        #[cbor(transparent)]
+        #[serde(transparent)]
+        pub struct $name(#[n(0)] String);
 
-impl WorkloadName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+        impl $name {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                if is_label(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(IdError::Name { given: shortened(text) })
+                }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        // Decoding validates: a peer cannot bring in a name that the manifest would refuse.
+        impl<'b, C> Decode<'b, C> for $name {
+            fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+                d.str()?.parse().map_err(minicbor::decode::Error::message)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
 }
 
-impl FromStr for WorkloadName {
-    type Err = IdError;
-
-    fn from_str(text: &str) -> Result<Self, IdError> {
-        let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        let bytes = text.as_bytes();
-        let well_formed = !bytes.is_empty()
-            && bytes.len() <= limit::NAME_BYTES_MAX
-            && bytes.iter().all(|&b| alphanumeric(b) || b == b'-')
-            && alphanumeric(bytes[0])
-            && alphanumeric(bytes[bytes.len() - 1]);
-        if well_formed { Ok(Self(text.to_owned())) } else { Err(IdError::Name { given: shortened(text) }) }
-    }
+fn is_label(text: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    !bytes.is_empty()
+        && bytes.len() <= limit::NAME_BYTES_MAX
+        && bytes.iter().all(|&b| alphanumeric(b) || b == b'-')
+        && alphanumeric(bytes[0])
+        && alphanumeric(bytes[bytes.len() - 1])
 }
 
-impl fmt::Display for WorkloadName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
+label_name! {
+    /// The name of a workload: an RFC 1123 label.
+    WorkloadName
 }
 
-impl fmt::Debug for WorkloadName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
+label_name! {
+    /// Whose workloads these are: an RFC 1123 label. What names none is in [`Namespace::default`].
+    Namespace
 }
 
-// Decoding validates: a peer cannot bring in a name that the manifest would refuse.
-impl<'b, C> Decode<'b, C> for WorkloadName {
-    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
-        d.str()?.parse().map_err(minicbor::decode::Error::message)
-    }
-}
-
-impl<'de> Deserialize<'de> for WorkloadName {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+impl Default for Namespace {
+    fn default() -> Self {
+        Self("default".to_owned())
     }
 }
 

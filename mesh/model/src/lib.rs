@@ -20,7 +20,7 @@ mod slot;
 mod time;
 pub mod wire;
 
-pub use id::{Hash, IdError, InstanceId, MeshId, NodeId, PublicKey, Signature, WorkloadName};
+pub use id::{Hash, IdError, InstanceId, MeshId, Namespace, NodeId, PublicKey, Signature, WorkloadName};
 pub use label::{Label, LabelError, Labels, Selector};
 pub use resource::Resources;
 pub use slot::{SlotRange, Slots};

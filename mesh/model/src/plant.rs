@@ -54,11 +54,13 @@ pub enum Plant {
     SplitZoneCountedOnce,
     /// What the leader before allotted counts beside what its successor allots.
     AllotmentsAddedTwice,
+    /// A quota is kept by whoever offers a slot, and not by who takes it.
+    QuotaAtPlacerOnly,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::SmallerReadingWins,
         Self::AnotherAuthorSupersedes,
         Self::DeletionForgotten,
@@ -78,6 +80,7 @@ impl Plant {
         Self::RollbackUndone,
         Self::SplitZoneCountedOnce,
         Self::AllotmentsAddedTwice,
+        Self::QuotaAtPlacerOnly,
     ];
 
     /// Its name, in reports.
@@ -102,6 +105,7 @@ impl Plant {
             Self::RollbackUndone => "rollback-undone",
             Self::SplitZoneCountedOnce => "split-zone-counted-once",
             Self::AllotmentsAddedTwice => "allotments-added-twice",
+            Self::QuotaAtPlacerOnly => "quota-at-placer-only",
         }
     }
 }

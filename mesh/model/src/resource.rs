@@ -72,6 +72,16 @@ impl Resources {
         }
     }
 
+    /// This much so many times, saturating.
+    pub fn times(&self, count: u32) -> Resources {
+        Resources {
+            cpu_milli: self.cpu_milli.saturating_mul(count),
+            memory_bytes: self.memory_bytes.saturating_mul(count.into()),
+            instances: self.instances.saturating_mul(count),
+            accelerator_milli: self.accelerator_milli.saturating_mul(count),
+        }
+    }
+
     /// Both together, saturating.
     pub fn plus(&self, more: &Resources) -> Resources {
         Resources {

@@ -39,6 +39,9 @@ impl RecordKind {
     /// Whether the node that the key names is a place for work. By a principal that may
     /// operate; kept.
     pub const CORDON: Self = Self(8);
+    /// What the workloads of the namespace that the key names may have in all. By an
+    /// admission key; kept.
+    pub const QUOTA: Self = Self(9);
 
     /// How far records of this kind travel. What only a newer version understands stays in
     /// its zone, where its author has a node record.
@@ -49,7 +52,8 @@ impl RecordKind {
             | Self::ALLOTMENT
             | Self::TRUST
             | Self::CERTIFICATE
-            | Self::CORDON => Scope::Mesh,
+            | Self::CORDON
+            | Self::QUOTA => Scope::Mesh,
             _ => Scope::Zone,
         }
     }

@@ -451,7 +451,11 @@ fn life(kind: RecordKind) -> Life {
         RecordKind::NODE => Life::Own(Anchor::Node),
         RecordKind::SUMMARY => Life::Own(Anchor::Gateway),
         RecordKind::ALLOTMENT => Life::With(Anchor::Gateway),
-        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE | RecordKind::CORDON => Life::Kept,
+        RecordKind::WORKLOAD
+        | RecordKind::TRUST
+        | RecordKind::CERTIFICATE
+        | RecordKind::CORDON
+        | RecordKind::QUOTA => Life::Kept,
         // A claim, and what only a newer version understands.
         _ => Life::With(Anchor::Node),
     }

@@ -75,8 +75,11 @@ impl Node {
         }
         let elsewhere = matches!(self.seat(name, offer.slot), Seat::Elsewhere | Seat::RunsElsewhere);
         let stale = elsewhere || self.is_held_elsewhere(offer) || self.held_here(name) > offer.held;
-        if offer.slot >= desired.slots() || stale {
+        if offer.slot >= desired.spec.replicas || stale {
             return Verdict::StaleView;
+        }
+        if offer.slot >= desired.slots() && !plant::on(Plant::QuotaAtPlacerOnly) {
+            return Verdict::Quota(desired.spec.namespace().to_string());
         }
         if plant::on(Plant::AdmissionSkipped) {
             return Verdict::Fits;

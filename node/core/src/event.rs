@@ -32,6 +32,7 @@ pub enum EventKind {
     SelfDoubt,
     SelfDoubtOver,
     Cordon,
+    Quota,
     RolledBack,
     ZoneUp,
     ZoneLost,

@@ -33,9 +33,9 @@ const UNHEARD: Duration = Duration::from_secs(30);
 const MEETING: Duration = Duration::from_secs(30);
 /// Between taking office and leading, so that others know whose word they get.
 const INTRODUCTION: Duration = Duration::from_secs(1);
-/// What changed is said at most this often: who it is; how many there are; where there is room.
-const SAY_AGAIN: [Duration; 3] =
-    [Duration::from_millis(200), Duration::from_secs(5), Duration::from_secs(30)];
+/// What changed is said at most this often: who it is; and where it leads, how many there
+/// are and where there is room.
+const SAY_AGAIN: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(30)];
 /// A summary is said anew after this, which is a third of its life.
 const REFRESH: Duration = Duration::from_secs(15 * 60);
 
@@ -365,14 +365,14 @@ impl Node {
             Some((_, at)) if now.since(*at) < SAY_AGAIN[0] => false,
             Some((said, at)) => {
                 // Where there is room takes a look at every node.
-                let looks = leads && now.since(*at) >= SAY_AGAIN[2];
+                let looks = leads && now.since(*at) >= SAY_AGAIN[1];
                 let new = self.summary(generation, looks);
                 let wait = if of_itself(&new) != of_itself(said) {
                     SAY_AGAIN[0]
-                } else if new.members != said.members {
+                } else if looks
+                    && (new.members, new.slots, &new.rooms) != (said.members, said.slots, &said.rooms)
+                {
                     SAY_AGAIN[1]
-                } else if looks && (new.slots, &new.rooms) != (said.slots, &said.rooms) {
-                    SAY_AGAIN[2]
                 } else {
                     REFRESH
                 };
@@ -455,7 +455,7 @@ impl Node {
             let need = self.need_of(name);
             for (holder, claim) in holders {
                 let used = used.entry(*holder).or_default();
-                *used = used.plus(&times(&need, claim.len()));
+                *used = used.plus(&need.times(claim.len()));
             }
         }
         let place = |node: NodeId| {
@@ -464,15 +464,6 @@ impl Node {
             Some((node, &info.labels, info.capacity.minus(&used)))
         };
         self.membership.alive().filter_map(place).collect()
-    }
-}
-
-fn times(need: &Resources, count: u32) -> Resources {
-    Resources {
-        cpu_milli: need.cpu_milli.saturating_mul(count),
-        memory_bytes: need.memory_bytes.saturating_mul(count.into()),
-        instances: need.instances.saturating_mul(count),
-        accelerator_milli: need.accelerator_milli.saturating_mul(count),
     }
 }
 

@@ -174,8 +174,13 @@ impl Node {
         if desired.spec.deleted {
             return Some("the workload is deleted".to_owned());
         }
-        if slot >= desired.slots() {
+        if slot >= desired.spec.replicas {
             return Some("the workload was scaled down".to_owned());
+        }
+        if let Some(why) = self.uncovered_in_words(name, slot)
+            && !plant::on(Plant::QuotaAtPlacerOnly)
+        {
+            return Some(why);
         }
         if let Some(term) = desired.spec.requires.first_unmet(&self.info.labels) {
             return Some(format!("this node's labels do not satisfy `{term}`"));

@@ -43,6 +43,7 @@ mod placing;
 pub mod plan;
 #[cfg(feature = "plants")]
 mod plants;
+pub mod quota;
 mod records;
 mod refresh;
 mod renewal;

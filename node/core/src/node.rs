@@ -13,6 +13,7 @@ use crate::link_plan::LinkPlan;
 use crate::node_info::NodeInfo;
 use crate::peers::{FIRST_SYNCS, Peer};
 use crate::placing::{Freshness, Vacancy};
+use crate::quota::Quota;
 use crate::records::{Promise, Staged};
 use crate::refresh;
 use crate::rollout::Turns;
@@ -25,7 +26,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{
-    Hash, Hlc, HlcClock, Labels, MeshId, Mono, NodeId, Now, Resources, Wall, WorkloadName, limit,
+    Hash, Hlc, HlcClock, Labels, MeshId, Mono, Namespace, NodeId, Now, Resources, Wall, WorkloadName, limit,
 };
 use orbweave_state::membership::{Membership, MembershipConfig, Timing};
 use orbweave_state::record::{Opener, Record, RecordId};
@@ -161,6 +162,8 @@ pub struct Node {
     pub(crate) desired: BTreeMap<WorkloadName, Desired>,
     /// What operators said of nodes.
     pub(crate) cordons: BTreeMap<NodeId, (Cordon, Wall)>,
+    /// What namespaces may have.
+    pub(crate) quotas: BTreeMap<Namespace, (Quota, Wall)>,
     /// Workloads with rules about where their replicas may be together.
     pub(crate) ruled: BTreeSet<WorkloadName>,
     /// Whose turn it is in rollouts.
@@ -313,6 +316,7 @@ impl Node {
             certificates: BTreeMap::from([(me, Arc::new(certificate))]),
             desired: BTreeMap::new(),
             cordons: BTreeMap::new(),
+            quotas: BTreeMap::new(),
             ruled: BTreeSet::new(),
             turns: BTreeMap::new(),
             refused: BTreeSet::new(),

@@ -4,6 +4,7 @@
 
 use crate::choosing;
 use crate::node::Node;
+use crate::quota;
 use crate::why::nowhere;
 use crate::workload::WorkloadSpec;
 use orbweave_model::{NodeId, WorkloadName};
@@ -90,6 +91,7 @@ impl Node {
         let mut plan = Plan { slots: Vec::new(), unsought: 0, refused };
         let mut sought = 0;
         let need = choosing::need(name, 0, spec, &imports);
+        let covered = self.covered_if(name, spec);
         for slot in 0..wanted.max(before.map_or(0, |before| before.slots())) {
             let holdings = self.holdings(name, slot);
             let keeper = rivals::keeper(spec.reconcile.unwrap_or_default(), &holdings);
@@ -104,6 +106,11 @@ impl Node {
             if slot >= wanted {
                 plan.slots.extend(from.map(|_| planned(Fate::Ends, None, None)));
                 plan.slots.extend(elsewhere.map(|zone| planned(Fate::Ends, None, Some(zone))));
+                continue;
+            }
+            if let Some(covered) = covered.filter(|covered| slot >= covered.replicas) {
+                let fate = if from.is_some() || elsewhere.is_some() { Fate::Ends } else { Fate::Nowhere };
+                plan.slots.push(planned(fate, None, Some(quota::short(spec, covered))));
                 continue;
             }
             if let Some(zone) = elsewhere {

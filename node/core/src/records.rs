@@ -8,9 +8,10 @@ use crate::event::{Event, EventKind};
 use crate::io::{CommandId, Output, Write};
 use crate::message::Message;
 use crate::node::Node;
+use crate::quota::Quota;
 use crate::summary::Summary;
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Hash, Hlc, NodeId, PublicKey, WorkloadName, limit, wire};
+use orbweave_model::{Hash, Hlc, Namespace, NodeId, PublicKey, WorkloadName, limit, wire};
 use orbweave_state::record::{Record, RecordId, RecordKind, Scope};
 use orbweave_state::store::Merge;
 use orbweave_trust::{Applied, Certificate, Release, Roles, TrustError, TrustStatement};
@@ -79,7 +80,7 @@ pub(crate) fn order(kind: RecordKind) -> u8 {
         RecordKind::WORKLOAD => 3,
         RecordKind::CLAIM => 4,
         RecordKind::ALLOTMENT => 5,
-        RecordKind::CORDON => 6,
+        RecordKind::CORDON | RecordKind::QUOTA => 6,
         _ => 7,
     }
 }
@@ -262,6 +263,13 @@ impl Node {
                 key.parse::<NodeId>().map_err(|e| e.to_string())?;
                 Cordon::decode(record.body()).map(drop).map_err(|e| e.to_string())
             }
+            RecordKind::QUOTA => {
+                if !self.authority.may(author, Roles::ADMIT, self.wall()) {
+                    return Err("its author has no right to set quotas here".to_owned());
+                }
+                key.parse::<Namespace>().map_err(|e| e.to_string())?;
+                Quota::decode(record.body()).map(drop).map_err(|e| e.to_string())
+            }
             // Of a newer version: kept and forwarded for those who understand it.
             _ if self.authority.may(author, Roles::OPERATE, self.wall()) => Ok(()),
             _ => self.known_member(node),
@@ -307,6 +315,11 @@ impl Node {
                     self.review_cordon(node);
                 }
             }
+            RecordKind::QUOTA => {
+                if let Ok(namespace) = key.parse::<Namespace>() {
+                    self.review_quota(&namespace);
+                }
+            }
             RecordKind::SUMMARY => {
                 if let Ok(summary) = record.read(Summary::decode) {
                     self.on_summary(node, summary);
@@ -348,6 +361,11 @@ impl Node {
             RecordKind::CORDON => {
                 if let Ok(node) = id.key.parse::<NodeId>() {
                     self.review_cordon(node);
+                }
+            }
+            RecordKind::QUOTA => {
+                if let Ok(namespace) = id.key.parse::<Namespace>() {
+                    self.review_quota(&namespace);
                 }
             }
             RecordKind::SUMMARY => self.drop_summary(node),
@@ -546,6 +564,7 @@ impl Node {
             self.review_workload(&name);
         }
         self.review_cordons();
+        self.review_quotas();
     }
 
     fn write(&mut self, record: &Record) {

@@ -122,7 +122,7 @@ impl Node {
     /// A record is new here: whoever is linked to other zones tells them, if it is for all.
     pub(crate) fn spread_beyond(&mut self, record: &Record) {
         let concerns = record.id().kind.scope() == Scope::Mesh && self.speaks == WireVersion::Current;
-        if !concerns || self.linked_beyond().next().is_none() || !self.speaks_beyond() {
+        if !concerns || !self.speaks_beyond() || self.linked_beyond().next().is_none() {
             return;
         }
         if !self.rumours.beyond.take(key_of(record), self.now.mono) {
@@ -132,8 +132,11 @@ impl Node {
     }
 
     /// A record came from another zone: the first gateway publishes it at once, each other
-    /// one if none before it did.
+    /// one if none before it did. What is news to a node that is new itself, its zone knows.
     pub(crate) fn relay(&mut self, record: &Record) {
+        if !self.settled {
+            return;
+        }
         let rank = self.zones.ranks.iter().position(|node| *node == self.me).unwrap_or(GATEWAYS);
         let wait = RELAY.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX));
         if wait.is_zero() || self.rumours.relays.len() >= HOT_MAX {

@@ -7,6 +7,7 @@ use crate::io::Write;
 use crate::node::Node;
 use crate::workload::WorkloadSpec;
 use orbweave_model::{Hash, Hlc, NodeId, WorkloadName};
+use orbweave_scheduler::quota::Covered;
 use orbweave_scheduler::rivals::{Holding, Phase, Reconcile};
 use orbweave_state::record::RecordKind;
 use orbweave_trust::{Release, Roles, RollbackGuard};
@@ -21,6 +22,8 @@ pub(crate) struct Desired {
     pub release: Result<Release, String>,
     /// What ran before, where a rollout can go back to it.
     pub previous: Option<Previous>,
+    /// How far the quota of its namespace covers it; all of it where there is none.
+    pub covered: Option<Covered>,
 }
 
 /// The revision before, and this node's verdict on its release.
@@ -33,7 +36,8 @@ pub(crate) struct Previous {
 impl Desired {
     /// Slots that shall have a holder.
     pub fn slots(&self) -> u32 {
-        if self.spec.deleted { 0 } else { self.spec.replicas }
+        let wanted = if self.spec.deleted { 0 } else { self.spec.replicas };
+        self.covered.map_or(wanted, |covered| covered.replicas.min(wanted))
     }
 
     pub fn rule(&self) -> Reconcile {
@@ -55,8 +59,10 @@ impl Node {
         // What it kept apart from need not keep away from it any more.
         let apart = self.desired.get(name).map(|before| before.spec.policy().apart_from.clone());
         self.dirty.extend(apart.into_iter().flatten());
+        let namespace = self.desired.get(name).map(|before| before.spec.namespace());
         let Some((body, hlc, _)) = best else {
             self.desired.remove(name);
+            namespace.into_iter().for_each(|namespace| self.cover_again(&namespace));
             self.refused.remove(name);
             self.note_rules(name, None);
             self.forget_components();
@@ -102,10 +108,14 @@ impl Node {
             let release = verify(&previous.release, &self.authority, &guard, wall, &*self.check);
             Previous { run_key, release: release.map_err(|e| e.to_string()) }
         });
-        let desired = Desired { run_key: body.run_key, spec, hlc, release, previous };
+        let now_in = spec.namespace();
+        let covered = self.desired.get(name).and_then(|before| before.covered);
+        let desired = Desired { run_key: body.run_key, spec, hlc, release, previous, covered };
         if self.desired.insert(name.clone(), desired).is_some() {
             self.forget_components();
         }
+        self.cover_again(&now_in);
+        namespace.filter(|before| *before != now_in).into_iter().for_each(|before| self.cover_again(&before));
         if self.zones.is_many() {
             self.reseat(name);
         }

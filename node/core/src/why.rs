@@ -133,8 +133,11 @@ impl Node {
         if spec.deleted {
             return format!("{name} is deleted");
         }
-        if slot >= desired.slots() {
-            return format!("{name} has {} slots, from 0 on", desired.slots());
+        if let Some(why) = self.uncovered_in_words(name, slot) {
+            return format!("{name}/{slot} runs nowhere: {why}");
+        }
+        if slot >= spec.replicas {
+            return format!("{name} has {} slots, from 0 on", spec.replicas);
         }
         if let Some(Err(why)) = self.wanted(name, slot).map(|wanted| wanted.release.as_ref()) {
             return format!("{name}/{slot} runs nowhere: its release is refused here: {why}");
@@ -205,9 +208,11 @@ impl Node {
         }
         if desired.spec.deleted {
             answer.push_str("; the workload is deleted, and what is asked of it is finished");
-        } else if slot >= desired.slots() {
-            let _ =
-                write!(answer, "; only {} are wanted, and what is asked of it is finished", desired.slots());
+        } else if let Some(why) = self.uncovered_in_words(name, slot) {
+            let _ = write!(answer, "; {why}, and what is asked of it is finished");
+        } else if slot >= desired.spec.replicas {
+            let wanted = desired.spec.replicas;
+            let _ = write!(answer, "; only {wanted} are wanted, and what is asked of it is finished");
         }
         answer
     }

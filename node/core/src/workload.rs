@@ -2,7 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
-use orbweave_model::{Hash, NodeId, Resources, Selector, limit};
+use orbweave_model::{Hash, Namespace, NodeId, Resources, Selector, Wall, limit};
 use orbweave_scheduler::policy::Policy;
 use orbweave_scheduler::rivals::Reconcile;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,9 @@ pub const ENV_MAX: usize = 256;
 pub const HEALTH_BYTES_MAX: usize = 1_024;
 /// The longest that one call or request may be given.
 pub const CALL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Steps that are remembered of how a workload grew.
+pub const GROWTH_MAX: usize = 16;
 
 /// Where requests for a workload come in.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode, Serialize, Deserialize)]
@@ -85,6 +88,25 @@ pub struct WorkloadSpec {
     /// The path that must answer before an instance counts as running.
     #[n(14)]
     pub health: Option<String>,
+    /// Whose it is; see [`WorkloadSpec::namespace`].
+    #[n(15)]
+    pub namespace: Option<Namespace>,
+    /// How it grew, the first step first: which of its replicas a quota covers follows from
+    /// that. Empty in what was written by a program of before quotas.
+    #[n(16)]
+    pub growth: Option<Vec<Growth>>,
+}
+
+/// Since when a workload wants so many replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Growth {
+    /// When it was said.
+    #[n(0)]
+    pub since: Wall,
+    /// Replicas in all.
+    #[n(1)]
+    pub replicas: u32,
 }
 
 /// How a new revision takes the place of the one before: a few slots at a time, each of
@@ -188,6 +210,44 @@ impl WorkloadSpec {
             policy: None,
             rollout: None,
             health: None,
+            namespace: None,
+            growth: None,
+        }
+    }
+
+    /// Whose it is.
+    pub fn namespace(&self) -> Namespace {
+        self.namespace.clone().unwrap_or_default()
+    }
+
+    /// Takes its turn in the quota of its namespace: keeps that of `before`, the
+    /// specification that held so far, and when that was said, as far as it asks for no
+    /// more than that did; what it asks for beyond, it asks for `now`.
+    pub fn grow_from(&mut self, before: Option<(&WorkloadSpec, Wall)>, now: Wall) {
+        let same = |(before, _): &(&WorkloadSpec, Wall)| {
+            !before.deleted && before.namespace() == self.namespace() && before.need.fits(&self.need)
+        };
+        let mut steps = before.filter(same).map_or(Vec::new(), |(before, at)| before.steps(at));
+        for step in &mut steps {
+            step.replicas = step.replicas.min(self.replicas);
+        }
+        steps.dedup_by_key(|step| step.replicas);
+        steps.retain(|step| step.replicas > 0);
+        if steps.last().map_or(0, |step| step.replicas) < self.replicas {
+            if steps.len() == GROWTH_MAX {
+                // Asking often gains nothing: the two last steps have the turn of the later one.
+                steps.pop();
+            }
+            steps.push(Growth { since: now, replicas: self.replicas });
+        }
+        self.growth = (!self.deleted).then_some(steps);
+    }
+
+    /// How it grew. `said` is when this specification was.
+    pub(crate) fn steps(&self, said: Wall) -> Vec<Growth> {
+        match &self.growth {
+            Some(steps) => steps.clone(),
+            None => vec![Growth { since: said, replicas: self.replicas }],
         }
     }
 
@@ -224,6 +284,12 @@ impl WorkloadSpec {
         if spec.route.as_ref().is_some_and(|r| r.deadline_ms > time_max) {
             return Err(SpecError::Bound("milliseconds of a call", time_max));
         }
+        let steps = spec.growth.as_deref().unwrap_or_default();
+        let grows = steps.is_sorted_by(|a, b| a.since <= b.since && a.replicas < b.replicas);
+        let all = steps.last().is_none_or(|last| last.replicas == spec.replicas);
+        if steps.len() > GROWTH_MAX || !grows || !all {
+            return Err(SpecError::Bound("steps of growth up to what is wanted", GROWTH_MAX as u64));
+        }
         let previous = spec.rollout.as_ref().and_then(|rollout| rollout.previous.as_ref());
         spec.revision().check()?;
         previous.map_or(Ok(()), Revision::check)?;
@@ -257,4 +323,44 @@ pub enum SpecError {
     /// A number above its bound.
     #[error("more than {1} {0}")]
     Bound(&'static str, u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(replicas: u32, cpu_milli: u32) -> WorkloadSpec {
+        let need = Resources { cpu_milli, ..Resources::default() };
+        WorkloadSpec { deleted: false, replicas, need, ..WorkloadSpec::deletion(1) }
+    }
+
+    /// The steps after these specifications were handed in one after the other, a second
+    /// apart.
+    fn grown(specs: impl IntoIterator<Item = WorkloadSpec>) -> Vec<(u64, u32)> {
+        let mut last: Option<(WorkloadSpec, Wall)> = None;
+        for (second, mut spec) in specs.into_iter().enumerate() {
+            let now = Wall(second as u64 * 1_000);
+            spec.grow_from(last.as_ref().map(|(spec, at)| (spec, *at)), now);
+            WorkloadSpec::decode(&spec.encode()).expect("what is said can be read");
+            last = Some((spec, now));
+        }
+        let steps = last.and_then(|(spec, _)| spec.growth).unwrap_or_default();
+        steps.into_iter().map(|step| (step.since.0, step.replicas)).collect()
+    }
+
+    #[test]
+    fn a_workload_keeps_its_turn_for_what_it_had_and_asks_anew_for_more() {
+        let with = |replicas| spec(replicas, 100);
+        assert_eq!(grown([with(3), with(3), with(5)]), [(0, 3), (2_000, 5)]);
+        assert_eq!(grown([with(5), with(2), with(5)]), [(0, 2), (2_000, 5)]);
+        assert_eq!(grown([with(2), with(4), with(6), with(4)]), [(0, 2), (1_000, 4)]);
+        assert_eq!(grown([with(3), spec(3, 50)]), [(0, 3)], "less is no new demand");
+        assert_eq!(grown([with(3), spec(3, 200)]), [(1_000, 3)], "more of each is a new one");
+        assert_eq!(grown([with(3), WorkloadSpec::deletion(2), with(3)]), [(2_000, 3)]);
+        let moved = WorkloadSpec { namespace: "other".parse().ok(), ..with(3) };
+        assert_eq!(grown([with(3), moved]), [(1_000, 3)], "another namespace, another turn");
+        assert_eq!(grown([with(0)]), []);
+        let many = grown((1..=40).map(with));
+        assert_eq!((many.len(), many[0], many[GROWTH_MAX - 1]), (GROWTH_MAX, (0, 1), (39_000, 40)));
+    }
 }

@@ -4,8 +4,8 @@
 use super::error::ApiError;
 use super::event::Event;
 use super::types::{
-    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Plan, Status, Why, WorkloadView,
-    ZoneView,
+    CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeView, Plan, QuotaView, Status, Why,
+    WorkloadView, ZoneView,
 };
 use bytes::Bytes;
 use orbweave_core::WorkloadSpec;
@@ -41,6 +41,8 @@ pub trait Backend: Clone + Send + Sync + 'static {
     fn nodes(&self) -> impl Future<Output = Vec<NodeView>> + Send;
     /// Every zone that is known, the node's own first.
     fn zones(&self) -> impl Future<Output = Vec<ZoneView>> + Send;
+    /// Every namespace that is known, and what it has of what it may have.
+    fn quotas(&self) -> impl Future<Output = Vec<QuotaView>> + Send;
     /// Every workload that is known, deleted ones among them.
     fn workloads(&self) -> impl Future<Output = Vec<WorkloadView>> + Send;
     /// Every slot of every workload.

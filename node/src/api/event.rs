@@ -122,6 +122,8 @@ pub enum EventKind {
     SelfDoubtOver,
     /// People took a node out of service, or back into it.
     Cordon,
+    /// A namespace has another quota, or its quota covers more or less of a workload.
+    Quota,
     /// A new revision did not come up, and replicas go back to the one before.
     RolledBack,
     /// Another zone is attached.

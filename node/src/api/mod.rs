@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `GET /v1/status` | [`types::Status`] |
 //! | `GET /v1/nodes` | a list of [`types::NodeView`] |
+//! | `GET /v1/quotas` | a list of [`types::QuotaView`]: every namespace that has a workload or a quota |
 //! | `GET /v1/zones` | a list of [`types::ZoneView`], the node's own first |
 //! | `GET /v1/workloads` | a list of [`types::WorkloadView`], deleted ones among them |
 //! | `GET /v1/workloads/{name}` | [`types::Describe`] |

@@ -165,6 +165,7 @@ fn router<B: Backend>(backend: B, stop: CancellationToken) -> Router {
         .route("/v1/status", get(status::<B>))
         .route("/v1/nodes", get(nodes::<B>))
         .route("/v1/zones", get(zones::<B>))
+        .route("/v1/quotas", get(quotas::<B>))
         .route("/v1/workloads", get(workloads::<B>))
         .route("/v1/workloads/{name}", get(describe::<B>))
         .route("/v1/workloads/{name}/why", get(why::<B>))
@@ -195,6 +196,10 @@ async fn status<B: Backend>(State(api): Api<B>) -> Response {
 
 async fn nodes<B: Backend>(State(api): Api<B>) -> Response {
     Json(api.backend.nodes().await).into_response()
+}
+
+async fn quotas<B: Backend>(State(api): Api<B>) -> Response {
+    Json(api.backend.quotas().await).into_response()
 }
 
 async fn zones<B: Backend>(State(api): Api<B>) -> Response {

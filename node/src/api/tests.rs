@@ -5,8 +5,8 @@ use super::client::Item;
 use super::event::{Event, EventKind};
 use super::types::{
     BlobResponse, CallRequest, CallResponse, Describe, InstanceView, LogLine, LogStream, MemberCounts,
-    NodeRef, NodeSettings, NodeView, Plan, Ports, Status, TicketRequest, TicketResponse, Why, WorkloadView,
-    ZONE_DEFAULT, ZoneState, ZoneView,
+    NodeRef, NodeSettings, NodeView, Plan, Ports, QuotaView, Status, TicketRequest, TicketResponse, Why,
+    WorkloadView, ZONE_DEFAULT, ZoneState, ZoneView,
 };
 use super::{AdminServer, ApiError, Backend, Client, ClientError};
 use crate::state_dir::StateDir;
@@ -68,6 +68,10 @@ impl Backend for Fake {
 
     async fn zones(&self) -> Vec<ZoneView> {
         vec![zone("north", true, ZoneState::Alive), zone("south", false, ZoneState::Lost)]
+    }
+
+    async fn quotas(&self) -> Vec<QuotaView> {
+        Vec::new()
     }
 
     async fn workloads(&self) -> Vec<WorkloadView> {

@@ -8,8 +8,9 @@ use super::event::Event;
 pub use super::explanation::*;
 pub use super::zone::*;
 use orbweave_model::{
-    Hash, InstanceId, Labels, MeshId, NodeId, PublicKey, Resources, Selector, WorkloadName,
+    Hash, InstanceId, Labels, MeshId, Namespace, NodeId, PublicKey, Resources, Selector, WorkloadName,
 };
+use orbweave_scheduler::quota::Bounds;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -194,6 +195,9 @@ pub struct NodeView {
 pub struct WorkloadView {
     /// Its name.
     pub name: WorkloadName,
+    /// Whose it is.
+    #[serde(default)]
+    pub namespace: Namespace,
     /// The generation of its specification.
     pub generation: u64,
     /// The version that its release names.
@@ -217,6 +221,24 @@ pub struct WorkloadView {
     /// The generation that runs again, because this one did not come up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_back_to: Option<u64>,
+}
+
+/// A namespace, and what its workloads have of what they may have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuotaView {
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The generation of its quota; 0 where it never had one.
+    pub generation: u64,
+    /// When that was said, in milliseconds since 1970.
+    pub since_ms: u64,
+    /// What all its replicas together may have.
+    pub bounds: Bounds,
+    /// What those take that are covered, whether they run or not.
+    pub used: Resources,
+    /// Replicas that are wanted and not covered.
+    pub uncovered: u32,
 }
 
 /// Where requests for a workload come in.

@@ -1,9 +1,11 @@
 //! What can be said on the command line.
 
 mod node;
+mod quota;
 mod work;
 
 pub use node::{Forget, InterfaceArg, NodeArgs, PeerArg, ZoneArg};
+pub use quota::{QuotaCommand, QuotaListArgs, QuotaRemoveArgs, QuotaSetArgs};
 pub use work::*;
 
 use super::failure::Failure;
@@ -89,6 +91,9 @@ pub enum Command {
     /// Follow a change, stop it, go on with it, or take it back
     #[command(subcommand)]
     Rollout(RolloutCommand),
+    /// List or set what all workloads of a namespace together may have
+    #[command(subcommand)]
+    Quota(QuotaCommand),
     /// Take a node out of service: it takes nothing new
     Cordon(CordonArgs),
     /// Take a node out of service, and hand what it holds to others

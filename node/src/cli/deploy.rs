@@ -59,7 +59,7 @@ impl Prepared {
         let plain = |spec: &WorkloadSpec| {
             let rollout = spec.rollout.clone();
             let rollout = rollout.map(|r| Rollout { previous: None, paused: false, attempt: None, ..r });
-            WorkloadSpec { generation: 0, origin: None, rollout, ..spec.clone() }
+            WorkloadSpec { generation: 0, origin: None, growth: None, rollout, ..spec.clone() }
         };
         let same = |known: &WorkloadSpec| plain(known) == plain(&self.spec);
         // What was taken back is wanted, and does not run: it is tried once more.
@@ -304,9 +304,13 @@ pub async fn submit(
     spec: &WorkloadSpec,
 ) -> Result<(), Failure> {
     // After the one that it replaces, also where this machine's clock is behind.
-    let known = describe(client, name).await?;
-    let after = known.map_or(0, |d| d.workload.created_ms + 1);
-    let hlc = Hlc { wall: Wall(output::now_ms().max(after)), count: 0 };
+    let said = describe(client, name).await?.map(|known| Wall(known.workload.created_ms));
+    let hlc =
+        Hlc { wall: said.map_or(Wall(0), |said| Wall(said.0 + 1)).max(Wall(output::now_ms())), count: 0 };
+    let before = spec_of(client, name).await?;
+    let mut spec = spec.clone();
+    spec.grow_from(before.as_ref().zip(said), hlc.wall);
+    let spec = &spec;
     let sign = |spec: &WorkloadSpec| {
         Record::sign(operator, mesh, RecordKind::WORKLOAD, name.as_str(), hlc, spec.encode())
     };

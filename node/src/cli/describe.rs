@@ -94,6 +94,7 @@ fn workload(d: &Describe) -> String {
         },
     );
     page.line("Generation", format!("{}, of {} UTC", generation_text(w), output::moment(w.created_ms)));
+    page.line("Namespace", w.namespace.as_str());
     page.line("Component", w.component);
     page.line("Requires", if d.requires.is_empty() { "nothing".to_owned() } else { d.requires.to_string() });
     page.line("Needs", format!("{} a replica", resources(&d.need)));

@@ -17,6 +17,7 @@ mod join;
 mod list;
 mod output;
 mod plan;
+mod quota;
 mod release;
 mod rollout;
 mod settings;
@@ -88,6 +89,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(&client()?, &dir, args).await,
         Command::Scale(args) => deploy::scale(&client()?, &dir, args).await,
         Command::Rollout(command) => rollout::run(&client()?, &dir, command).await,
+        Command::Quota(command) => quota::run(&client()?, &dir, command).await,
         Command::Cordon(args) => cordon::cordon(&client()?, &dir, args).await,
         Command::Drain(args) => cordon::drain(&client()?, &dir, args).await,
         Command::Uncordon(args) => cordon::uncordon(&client()?, &dir, args).await,

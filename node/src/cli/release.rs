@@ -49,6 +49,12 @@ pub fn operator_key(dir: &StateDir, given: Option<&Path>) -> Result<SecretKey, F
     )
 }
 
+/// The key that lets nodes in: the given file, or the state directory's.
+pub fn admission_key(dir: &StateDir, given: Option<&Path>) -> Result<SecretKey, Failure> {
+    let what = "admission key, which lets nodes in and sets quotas";
+    principal_key(dir, given, KeyFile::Admission, what, "--admission-key FILE")
+}
+
 fn principal_key(
     dir: &StateDir,
     given: Option<&Path>,

@@ -130,6 +130,7 @@ fn told(kind: EventKind) -> bool {
             | SelfDoubt
             | SelfDoubtOver
             | Cordon
+            | Quota
             | RolledBack
     )
 }

@@ -12,7 +12,7 @@ use crate::api::error::ApiError;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
     CallRequest, CallResponse, Describe, InstanceView, LogLine, NodeSettings, NodeView, Plan, Ports,
-    RouteConflict, Status, Why, WorkloadView, ZoneView,
+    QuotaView, RouteConflict, Status, Why, WorkloadView, ZoneView,
 };
 use crate::cli::interfaces;
 use crate::ingress::{self, RouteTable, Traffic, TrafficEvent};
@@ -330,6 +330,10 @@ impl Backend for NodeHandle {
 
     async fn zones(&self) -> Vec<ZoneView> {
         self.ask(zones::zones).await.unwrap_or_default()
+    }
+
+    async fn quotas(&self) -> Vec<QuotaView> {
+        self.ask(view::quotas).await.unwrap_or_default()
     }
 
     async fn workloads(&self) -> Vec<WorkloadView> {

@@ -3,11 +3,12 @@
 use super::explain;
 use crate::api::event::{Event, EventKind};
 use crate::api::types::{
-    InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, ReleaseView, RolloutState,
-    RouteView, Service, WorkloadView,
+    InstanceView, MemberCounts, NodeSettings, NodeState, NodeView, Phase, Ports, QuotaView, ReleaseView,
+    RolloutState, RouteView, Service, WorkloadView,
 };
 use crate::cli::UpOptions;
 use crate::ingress::{Conflict, HttpRoute, Replica, RouteEntry, RouteTable};
+use orbweave_core::quota::NamespaceReport;
 use orbweave_core::report::{MemberReport, RouteReport, SlotReport, WorkloadReport};
 use orbweave_core::workload::Route;
 use orbweave_core::{Node, cordon, event};
@@ -67,6 +68,7 @@ pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
         K::SelfDoubt => EventKind::SelfDoubt,
         K::SelfDoubtOver => EventKind::SelfDoubtOver,
         K::Cordon => EventKind::Cordon,
+        K::Quota => EventKind::Quota,
         K::RolledBack => EventKind::RolledBack,
         K::ZoneUp => EventKind::ZoneUp,
         K::ZoneLost => EventKind::ZoneLost,
@@ -161,6 +163,7 @@ pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) ->
     let rivals = conflicts.iter().filter(|c| c.workloads.contains(&report.name)).flat_map(|c| &c.workloads);
     WorkloadView {
         name: report.name.clone(),
+        namespace: spec.namespace(),
         generation: spec.generation,
         version: statement.map(|s| s.version.clone()).unwrap_or_default(),
         replicas: spec.replicas,
@@ -179,6 +182,19 @@ pub fn workload(node: &Node, report: &WorkloadReport, conflicts: &[Conflict]) ->
             .filter(|rollout| rollout.state == RolloutState::RolledBack)
             .map(|rollout| rollout.previous),
     }
+}
+
+/// Every namespace that has a workload or a quota.
+pub fn quotas(node: &Node) -> Vec<QuotaView> {
+    let view = |report: NamespaceReport| QuotaView {
+        namespace: report.namespace,
+        generation: report.generation,
+        since_ms: report.said.0,
+        bounds: report.bounds,
+        used: report.used,
+        uncovered: report.uncovered,
+    };
+    node.namespaces().into_iter().map(view).collect()
 }
 
 /// Whether a slot runs, here or in the zone that keeps it.

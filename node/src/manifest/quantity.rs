@@ -75,9 +75,19 @@ fn scaled(text: &str, unit: u64) -> Option<u64> {
 }
 
 /// Something counted in thousandths.
-struct Thousandths(u32);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Thousandths(pub u64);
 
 impl Thousandths {
+    /// Reads `2`, `0.5` or `500m`: any amount, for what many replicas have together.
+    pub fn any(text: &str, wrong: fn(String) -> QuantityError) -> Result<Self, QuantityError> {
+        let milli = match text.strip_suffix('m') {
+            Some(milli) => scaled(milli, 1),
+            None => scaled(text, 1_000),
+        };
+        milli.map(Self).ok_or_else(|| wrong(shortened(text)))
+    }
+
     /// Reads `2`, `0.5` or `500m`, within bounds; `wrong` says what it is not.
     fn read(
         text: &str,
@@ -85,17 +95,12 @@ impl Thousandths {
         max: u32,
         wrong: fn(String) -> QuantityError,
     ) -> Result<u32, QuantityError> {
-        let milli = match text.strip_suffix('m') {
-            Some(milli) => scaled(milli, 1),
-            None => scaled(text, 1_000),
-        };
-        let milli = milli.ok_or_else(|| wrong(shortened(text)))?;
-        match u32::try_from(milli) {
+        match u32::try_from(Self::any(text, wrong)?.0) {
             Ok(milli) if (min..=max).contains(&milli) => Ok(milli),
             _ => Err(QuantityError::Bounds {
                 given: shortened(text),
-                min: Self(min).to_string(),
-                max: Self(max).to_string(),
+                min: Self(min.into()).to_string(),
+                max: Self(max.into()).to_string(),
             }),
         }
     }
@@ -124,7 +129,7 @@ impl FromStr for Cpu {
 
 impl fmt::Display for Cpu {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Thousandths(self.0), f)
+        fmt::Display::fmt(&Thousandths(self.0.into()), f)
     }
 }
 
@@ -142,7 +147,7 @@ impl FromStr for Accelerator {
 
 impl fmt::Display for Accelerator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&Thousandths(self.0), f)
+        fmt::Display::fmt(&Thousandths(self.0.into()), f)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::field::{self, EnvValue, HostName, LabelKey, PathPrefix, Version};
 use super::quantity::{Accelerator, Cpu, Memory, Span};
-use orbweave_model::{NodeId, Resources, Selector, WorkloadName, limit};
+use orbweave_model::{Namespace, NodeId, Resources, Selector, WorkloadName, limit};
 use orbweave_scheduler::policy;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -49,6 +49,10 @@ pub struct Metadata {
     #[serde(deserialize_with = "field::parsed")]
     #[schemars(with = "String", regex(pattern = field::NAME_PATTERN), length(min = 1, max = limit::NAME_BYTES_MAX))]
     pub name: WorkloadName,
+    /// Whose it is; `orbweave quota` bounds what all workloads of a namespace together may have.
+    #[serde(default, deserialize_with = "field::parsed")]
+    #[schemars(with = "String", regex(pattern = field::NAME_PATTERN), length(min = 1, max = limit::NAME_BYTES_MAX))]
+    pub namespace: Namespace,
 }
 
 /// What is wanted of a service.

@@ -2,7 +2,7 @@
 
 use super::types::{Manifest, Near, Placement, Preference, Route as ManifestRoute, Spread, Update};
 use orbweave_core::workload::{Rollout, Route, WorkloadSpec};
-use orbweave_model::NodeId;
+use orbweave_model::{Namespace, NodeId};
 use orbweave_scheduler::policy::{self, Policy, Target};
 
 impl Manifest {
@@ -26,6 +26,10 @@ impl Manifest {
             policy: spec.placement.policy(),
             rollout: Some(spec.update.as_agreed(spec.replicas)),
             health: spec.health.as_ref().map(|path| path.0.clone()),
+            namespace: (self.metadata.namespace != Namespace::default())
+                .then(|| self.metadata.namespace.clone()),
+            // Said when it is handed in: see `WorkloadSpec::grow_from`.
+            growth: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Keys, Mesh, component_bytes, manifest, now_ms, secs, turn, until};
 use orbweave_model::Wall;
-use orbweave_node::api::types::{Fate, Plan, Why};
+use orbweave_node::api::types::{Fate, Plan, QuotaView, Why, WorkloadView};
 use orbweave_trust::{ReleaseStatement, SecretKey};
 
 /// What cannot be placed: its specification, and the reason as `plan` and `why` give it.
@@ -158,6 +158,54 @@ async fn a_release_that_nobody_would_run_is_named_before_it_is_deployed() {
         assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
         assert!(said.out.contains("It would be refused") && said.out.contains(word), "{}", said.out);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_quota_does_not_cover_runs_nowhere_until_it_does() {
+    let _turn = turn().await;
+    let mesh = Mesh::start(&[("n1", &[]), ("n2", &[])]).await;
+    let [node, other] = &mesh.nodes[..] else { unreachable!() };
+    let file = mesh.root.path().join("greeter.yaml");
+    let path = file.to_str().unwrap();
+    let write = |replicas: u32| {
+        let text = manifest("greeter", "greeter", &format!("replicas: {replicas}\n"));
+        std::fs::write(&file, text.replacen("name: greeter", "name: greeter\n  namespace: tenant", 1))
+            .unwrap();
+    };
+    let said = node.run(&["quota", "set", "tenant", "--replicas", "2", "--cpu", "1"]).await.ok();
+    assert_eq!(said, "Namespace tenant has a quota now\n");
+    let short = "the quota of namespace tenant covers 2 of 3 replicas: it allows no more replicas";
+    write(3);
+    let said = node.run(&["plan", "-f", path]).await;
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(said.out.contains(short), "{}", said.out);
+    node.run(&["deploy", "-f", path]).await.ok();
+    for node in [node, other] {
+        let expected = format!("greeter/2 runs nowhere: {short}");
+        until(&format!("the reason at {}", node.name), secs(30), async || {
+            let said = node.run(&["why", "greeter/2"]).await;
+            (said.out.lines().next() == Some(&expected)).then_some(())
+        })
+        .await;
+    }
+    let quotas: Vec<QuotaView> = node.get("/v1/quotas").await;
+    assert_eq!((quotas.len(), quotas[0].used.instances, quotas[0].uncovered), (1, 2, 1), "{quotas:?}");
+    let listed = node.run(&["quota", "ls"]).await.ok();
+    assert!(listed.contains("tenant     2/2       200m/1"), "{listed}");
+
+    let running = async || {
+        let workloads: Vec<WorkloadView> = other.get("/v1/workloads").await;
+        workloads.first().map_or(0, |workload| workload.running)
+    };
+    until("two of them run", secs(30), async || (running().await == 2).then_some(())).await;
+    node.run(&["quota", "rm", "tenant"]).await.ok();
+    until("all of them run", secs(30), async || (running().await == 3).then_some(())).await;
+    node.run(&["quota", "set", "tenant", "--replicas", "1"]).await.ok();
+    until("one of them is left", secs(30), async || (running().await == 1).then_some(())).await;
+    let said = node.run(&["quota", "set", "tenant"]).await.failed();
+    assert!(said.contains("--replicas"), "{said}");
+    let said = node.run(&["quota", "set", "tenant", "--cpu", "many"]).await.failed();
+    assert!(said.contains("many"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

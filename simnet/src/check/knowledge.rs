@@ -23,7 +23,7 @@ pub(super) enum Known {
 }
 
 impl Cluster {
-    fn known_at(&self, i: usize, known: Known, kind: RecordKind, key: Option<&str>) -> Vec<&[u8]> {
+    pub(super) fn known_at(&self, i: usize, known: Known, kind: RecordKind, key: Option<&str>) -> Vec<&[u8]> {
         match known {
             Known::Durable => self.hosts[i].disk.durable_about(kind, key),
             Known::Heard => self.hosts[i].disk.about(kind, key),
@@ -54,8 +54,8 @@ impl Cluster {
         Some(authority)
     }
 
-    /// The specification of a workload that holds for a host: the highest generation,
-    /// then reading, then author, of those that may operate.
+    /// The specification of a workload that holds for a host, with as many replicas as its
+    /// quota covers.
     pub(super) fn desired_at(
         &self,
         i: usize,
@@ -63,6 +63,20 @@ impl Cluster {
         name: &str,
         authority: &Authority,
     ) -> Option<WorkloadSpec> {
+        let (spec, _) = self.asked_at(i, known, name, authority)?;
+        let replicas = self.covered_at(i, known, name, &spec, authority);
+        Some(WorkloadSpec { replicas, ..spec })
+    }
+
+    /// The specification of a workload that people asked for, and when: the highest
+    /// generation, then reading, then author, of those that may operate.
+    pub(super) fn asked_at(
+        &self,
+        i: usize,
+        known: Known,
+        name: &str,
+        authority: &Authority,
+    ) -> Option<(WorkloadSpec, Wall)> {
         let records = self.known_at(i, known, RecordKind::WORKLOAD, Some(name)).into_iter();
         let entitled = records
             .filter_map(|bytes| self.read(bytes))
@@ -71,7 +85,8 @@ impl Cluster {
             let spec = WorkloadSpec::decode(record.body()).ok()?;
             Some((spec.generation, record.hlc(), record.id().author, spec))
         });
-        specs.max_by_key(|(generation, hlc, author, _)| (*generation, *hlc, *author)).map(|(.., spec)| spec)
+        let last = specs.max_by_key(|(generation, hlc, author, _)| (*generation, *hlc, *author));
+        last.map(|(_, hlc, _, spec)| (spec, hlc.wall))
     }
 
     /// Whether a node is a place for work, as a host has heard: the highest generation,

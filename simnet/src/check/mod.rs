@@ -33,6 +33,7 @@ mod memory;
 mod offers;
 mod placement;
 mod promises;
+mod quotas;
 mod readable;
 mod reader;
 mod reconciled;

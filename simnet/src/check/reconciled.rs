@@ -183,7 +183,11 @@ fn takes(cluster: &Cluster, i: usize, record: &Record) -> bool {
     let superseded = newest.is_some_and(|newest| order(&newest) >= order(record));
     // A claim ends with the node record of its author.
     let ends = match id.kind {
-        RecordKind::WORKLOAD | RecordKind::TRUST | RecordKind::CERTIFICATE | RecordKind::CORDON => None,
+        RecordKind::WORKLOAD
+        | RecordKind::TRUST
+        | RecordKind::CERTIFICATE
+        | RecordKind::CORDON
+        | RecordKind::QUOTA => None,
         RecordKind::CLAIM => {
             let of = host.disk.about(RecordKind::NODE, None).into_iter().filter_map(|b| cluster.read(b));
             let of = of.filter(|node| node.id().author == id.author);

@@ -55,6 +55,7 @@ fn kind_of(action: &Action) -> Option<(&'static str, &'static str)> {
         | Action::Delete { .. }
         | Action::RevokeNode { .. }
         | Action::Cordon { .. }
+        | Action::Quota { .. }
         | Action::RevokePublisher { .. } => ("people", "people"),
         // Disks, clocks, executors, and hosts that stand still.
         _ => ("machines", "bad"),

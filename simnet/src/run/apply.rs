@@ -6,8 +6,11 @@ use crate::outputs::BAD;
 use crate::schedule::{Action, Deploy, Kind, ServiceLine, Timed, WeatherLine};
 use crate::world::{BEGIN, World};
 use orbweave_core::cordon::Cordon;
+use orbweave_core::quota::Quota;
 use orbweave_core::workload::{Revision, Rollout};
 use orbweave_core::{Input, WorkloadSpec};
+use orbweave_model::{Namespace, Wall};
+use orbweave_scheduler::quota::Bounds;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -28,6 +31,10 @@ pub(super) struct Ledger {
     pub gateways: BTreeMap<String, Vec<usize>>,
     /// How often something was said of a host as a place for work.
     pub cordons: BTreeMap<usize, u64>,
+    /// How often something was said of a namespace.
+    pub quotas: BTreeMap<Namespace, u64>,
+    /// When each workload was handed in last.
+    pub said: BTreeMap<String, Wall>,
     /// Revocations that the roots signed.
     pub revocations: Vec<Vec<u8>>,
 }
@@ -101,6 +108,7 @@ impl Stage {
             Action::Delete { workload, node } => self.delete(workload, node),
             Action::RevokeNode { node, at } => self.revoke_node(node, at),
             Action::Cordon { node, service, at } => self.cordon(node, *service, at),
+            Action::Quota { namespace, bounds, at } => self.quota(namespace, *bounds, at),
             Action::RevokePublisher { at } => {
                 let key = self.cluster.world.second_publisher_key();
                 self.submit_revocation(at, key)
@@ -256,6 +264,7 @@ impl Stage {
         spec.release = world.release_of(&deploy.workload, sequence, deploy.bytes, deploy.second_publisher);
         spec.requires = deploy.requires.parse().unwrap_or_default();
         spec.need.cpu_milli = deploy.cpu_milli;
+        spec.namespace = deploy.namespace.clone();
         spec.policy = (!deploy.policy.is_empty()).then(|| deploy.policy.clone());
         if deploy.variable > 0 {
             spec.env.insert("VARIABLE".into(), deploy.variable.to_string());
@@ -286,6 +295,9 @@ impl Stage {
         let Some(i) = self.entry(node) else { return false };
         let before = self.ledger.workloads.get(workload);
         spec.generation = before.map_or(0, |before| before.generation) + 1;
+        let now = self.cluster.wall();
+        spec.grow_from(before.zip(self.ledger.said.get(workload).copied()), now);
+        self.ledger.said.insert(workload.to_owned(), now);
         spec.origin = Some(self.cluster.hosts[i].id);
         self.cluster.submit(i, workload, &spec);
         self.ledger.workloads.insert(workload.to_owned(), spec);
@@ -312,6 +324,16 @@ impl Stage {
         let cordon = Cordon { generation: *generation, service: service.into() };
         let id = self.cluster.hosts[which].id;
         let record = self.cluster.world.cordon(id, &cordon, self.cluster.wall());
+        self.cluster.submit_record(i, record);
+        true
+    }
+
+    fn quota(&mut self, namespace: &Namespace, bounds: Bounds, at: &str) -> bool {
+        let Some(i) = self.entry(at) else { return false };
+        let generation = self.ledger.quotas.entry(namespace.clone()).or_default();
+        *generation += 1;
+        let quota = Quota { generation: *generation, bounds };
+        let record = self.cluster.world.quota(namespace, &quota, self.cluster.wall());
         self.cluster.submit_record(i, record);
         true
     }

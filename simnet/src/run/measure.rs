@@ -38,6 +38,7 @@ impl Coverage {
             RecordKind::TRUST => "trust",
             RecordKind::CERTIFICATE => "certificate",
             RecordKind::CORDON => "cordon",
+            RecordKind::QUOTA => "quota",
             RecordKind::SUMMARY => "summary",
             RecordKind::ALLOTMENT => "allotment",
             _ => "other",

@@ -4,7 +4,9 @@
 use super::Kind;
 use crate::link::Weather;
 use orbweave_core::cordon::Service;
+use orbweave_model::Namespace;
 use orbweave_scheduler::policy::Policy;
+use orbweave_scheduler::quota::Bounds;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -129,6 +131,15 @@ pub enum Action {
         /// Where it is said.
         at: String,
     },
+    /// A namespace has another quota.
+    Quota {
+        /// Which.
+        namespace: Namespace,
+        /// What all its replicas may have.
+        bounds: Bounds,
+        /// Where it is said.
+        at: String,
+    },
     /// The roots revoke a node's key.
     RevokeNode {
         /// Whose.
@@ -177,6 +188,9 @@ pub struct Deploy {
     /// How many slots at a time go to what is new; all at once where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutLine>,
+    /// Whose it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
     /// Whether its instances never come up.
     #[serde(default, skip_serializing_if = "is_false")]
     pub bad: bool,
@@ -263,6 +277,7 @@ impl Action {
             | Self::FailInstances { node, .. }
             | Self::Admit { node, .. }
             | Self::Delete { node, .. }
+            | Self::Quota { at: node, .. }
             | Self::RevokePublisher { at: node } => vec![node],
             Self::Deploy(deploy) => vec![&deploy.node],
             Self::MendAll | Self::Weather(_) => Vec::new(),

@@ -113,6 +113,8 @@ pub struct FaultOptions {
     pub revoke_publisher: u32,
     /// How often they take a node out of service, or back into it.
     pub cordon: u32,
+    /// How often they set the quota of a namespace, or take it away.
+    pub quota: u32,
 }
 
 impl Default for FaultOptions {
@@ -168,6 +170,7 @@ impl Default for FaultOptions {
             revoke_node: 1,
             revoke_publisher: 1,
             cordon: 4,
+            quota: 2,
         }
     }
 }

@@ -6,6 +6,7 @@ mod convergence;
 mod crash;
 mod hostile;
 mod placement;
+mod quotas;
 mod rollouts;
 mod trust;
 mod versions;

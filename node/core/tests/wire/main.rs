@@ -9,13 +9,15 @@ use orbweave_core::io::Write;
 use orbweave_core::link_plan::{LinkPlan, Orbit, PlannedPass, Site, WalkerSlot};
 use orbweave_core::message::{Answer, Load, Message, Offer};
 use orbweave_core::node_info::NodeInfo;
+use orbweave_core::quota::Quota;
 use orbweave_core::summary::{Office, Room, Summary};
-use orbweave_core::workload::{Revision, Rollout};
+use orbweave_core::workload::{Growth, Revision, Rollout};
 use orbweave_core::{Node, NodeConfig, Output, Restored, Route, WorkloadSpec};
 use orbweave_golden::pinned;
 use orbweave_model::wire::{decode_open, encode};
 use orbweave_model::{Labels, Mono, NodeId, Now, Resources, Slots, Wall};
 use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
+use orbweave_scheduler::quota::Bounds;
 use orbweave_scheduler::rivals::{Phase, Reconcile};
 use orbweave_scheduler::verdict::Verdict;
 use orbweave_trust::{Authority, Certificate, Genesis, Grant, Roles, SecretKey, Strict};
@@ -72,6 +74,7 @@ fn datagrams_are_as_they_always_were() {
         ("message-answer-unreachable", Message::Answer(answer(Verdict::Unreachable))),
         ("message-answer-dark", Message::Answer(answer(Verdict::Dark(Some(1_800_000_000_000))))),
         ("message-answer-cordoned", Message::Answer(answer(Verdict::Cordoned))),
+        ("message-answer-quota", Message::Answer(answer(Verdict::Quota("tenant".into())))),
         ("message-answer-gone", Message::Answer(answer(Verdict::Gone))),
         ("message-record", Message::Record(&[4, 5, 6])),
         ("message-rumour", Message::Rumour(&[0, 2, 1, 2, 3, 4, 5, 6])),
@@ -341,6 +344,23 @@ fn what_is_said_of_a_node_is_as_it_always_was() {
 }
 
 #[test]
+fn the_quota_is_as_it_always_was() {
+    let few = Bounds {
+        cpu_milli: Some(2_000),
+        memory_bytes: Some(1 << 32),
+        instances: Some(3),
+        accelerator_milli: Some(500),
+    };
+    for (name, bounds) in [("quota", few), ("quota-none", Bounds::default())] {
+        let quota = Quota { generation: 3, bounds };
+        let golden = pinned!(name, &quota.encode());
+        for bytes in [golden.clone(), newer(&golden, 0)] {
+            assert_eq!(Quota::decode(&bytes), Ok(quota));
+        }
+    }
+}
+
+#[test]
 fn the_workload_is_as_it_always_was() {
     let spec = WorkloadSpec {
         generation: 2,
@@ -363,6 +383,8 @@ fn the_workload_is_as_it_always_was() {
         policy: None,
         rollout: None,
         health: None,
+        namespace: None,
+        growth: None,
     };
     let near = |to, within_ms| Near { to, within_ms };
     let policy = Policy {
@@ -393,7 +415,18 @@ fn the_workload_is_as_it_always_was() {
     };
     assert_eq!(previous.run_key(), spec.run_key());
     assert_ne!(rolled.run_key(), spec.run_key(), "what is checked is part of what runs");
+    let step = |since, replicas| Growth { since: Wall(since), replicas };
+    let grown = WorkloadSpec {
+        namespace: "tenant".parse().ok(),
+        growth: Some(vec![step(1_800_000_000_000, 2), step(1_800_000_001_000, 3)]),
+        ..spec.clone()
+    };
+    for steps in [vec![step(2, 2), step(1, 3)], vec![step(1, 3), step(2, 3)], vec![step(1, 2)]] {
+        let bad = WorkloadSpec { growth: Some(steps), ..spec.clone() };
+        assert!(WorkloadSpec::decode(&bad.encode()).is_err(), "{:?}", bad.growth);
+    }
     let every = [
+        ("workload-grown", grown),
         ("workload-rolled", rolled),
         ("workload", spec),
         ("workload-placed", placed),

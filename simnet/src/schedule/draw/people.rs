@@ -3,7 +3,9 @@
 use super::Draw;
 use crate::dice::Dice;
 use crate::schedule::{Action, Deploy, RolloutLine, ServiceLine, Timed};
+use orbweave_model::Namespace;
 use orbweave_scheduler::policy::{Near, Policy, Preference, Spread, Target};
+use orbweave_scheduler::quota::Bounds;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -29,6 +31,7 @@ impl Draw<'_> {
                 if nodes_revoked < REVOKED_MAX && !known.is_empty() { o.revoke_node } else { 0 },
                 if publisher_revoked || known.is_empty() { 0 } else { o.revoke_publisher },
                 if known.is_empty() { 0 } else { o.cordon },
+                if known.is_empty() { 0 } else { o.quota },
             ];
             let mut left = dice.below(weights.iter().map(|w| u64::from(*w)).sum());
             let which = weights.iter().position(|w| match left.checked_sub(u64::from(*w)) {
@@ -67,6 +70,7 @@ impl Draw<'_> {
                     };
                     service.map(|service| Action::Cordon { node: which, service, at: node })
                 }
+                Some(5) => Some(quota(dice, node)),
                 _ => None,
             };
             if let Some(action) = action {
@@ -96,6 +100,7 @@ impl Draw<'_> {
                 cpu_milli: 100,
                 policy: policy(dice, &others),
                 rollout: rollout(dice),
+                namespace: namespace(dice),
                 bad: false,
             };
             known.push(new.clone());
@@ -114,6 +119,23 @@ impl Draw<'_> {
         before.variable += u64::from(before.bad);
         before.clone()
     }
+}
+
+/// Half of all workloads are the tenant's, who has a quota at times.
+fn namespace(dice: &mut Dice) -> Option<Namespace> {
+    let tenant = "tenant".parse().ok();
+    tenant.filter(|_| dice.chance(500_000))
+}
+
+/// A bound of replicas or of processor time that is often too low, or none at all.
+fn quota(dice: &mut Dice, at: String) -> Action {
+    let bounds = match dice.below(4) {
+        0 => Bounds::default(),
+        1 => Bounds { cpu_milli: Some(dice.between(0, 1_200)), ..Bounds::default() },
+        _ => Bounds { instances: Some(dice.between(0, 12)), ..Bounds::default() },
+    };
+    let namespace = namespace(dice).unwrap_or_default();
+    Action::Quota { namespace, bounds, at }
 }
 
 fn requirement(dice: &mut Dice) -> String {
