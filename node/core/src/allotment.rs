@@ -65,16 +65,24 @@ pub(crate) enum Seat {
 impl Node {
     /// A leader said which slots its zone holds.
     pub(crate) fn on_allotment(&mut self, name: WorkloadName, leader: NodeId, allotment: Arc<Allotment>) {
-        self.zones.allotments.entry(name.clone()).or_default().insert(leader, allotment);
+        let slots = allotment.claim.len();
+        let before = self.zones.allotments.entry(name.clone()).or_default().insert(leader, allotment);
+        let load = self.zones.loads.entry(leader).or_default();
+        *load = load.saturating_sub(before.map_or(0, |before| before.claim.len())).saturating_add(slots);
         self.reseat(&name);
     }
 
     /// What a leader said holds no more.
     pub(crate) fn drop_allotment(&mut self, name: &WorkloadName, leader: NodeId) {
         if let Some(leaders) = self.zones.allotments.get_mut(name) {
-            leaders.remove(&leader);
+            let before = leaders.remove(&leader).map_or(0, |before| before.claim.len());
             if leaders.is_empty() {
                 self.zones.allotments.remove(name);
+            }
+            let load = self.zones.loads.get(&leader).map_or(0, |load| load.saturating_sub(before));
+            match load {
+                0 => drop(self.zones.loads.remove(&leader)),
+                load => drop(self.zones.loads.insert(leader, load)),
             }
         }
         self.reseat(name);

@@ -202,7 +202,7 @@ impl Node {
         taken: &mut BTreeMap<u32, Taken>,
     ) {
         let now = self.now.mono;
-        let turns = self.turns(name, vacant);
+        let turns = self.turns(gate, name, vacant);
         let waited = |slot: u32, turn: usize| {
             let guard = if self.zone_epoch_seen(name, slot) > 0 { GUARD } else { Duration::ZERO };
             let since = gate.vacant.get(&(name.clone(), slot)).copied().unwrap_or(now);
@@ -231,8 +231,10 @@ impl Node {
         self.notify(Event::new(EventKind::Allotted, text).of(name));
     }
 
-    /// How many zones come before this one for each of these slots.
-    fn turns(&self, name: &WorkloadName, slots: &[u32]) -> Vec<Option<usize>> {
+    /// How many zones come before this one for each of these slots: by what all know, so
+    /// that all leaders come to the same. What only this one knows of its zone it asks when
+    /// its turn has come.
+    fn turns(&self, gate: &Gate, name: &WorkloadName, slots: &[u32]) -> Vec<Option<usize>> {
         let nowhere = vec![None; slots.len()];
         let Some(desired) = self.desired.get(name).filter(|desired| desired.release.is_ok()) else {
             return nowhere;
@@ -240,12 +242,12 @@ impl Node {
         // Rules between replicas are for the nodes of one zone to keep.
         let policy = Policy { prefers: desired.spec.policy().prefers.clone(), ..Policy::default() };
         let need = Need { policy: &policy, ..desired.need(name, slots[0]) };
-        let own = Summary { rooms: self.rooms(), ..self.own_summary() };
+        let Some(own) = gate.said() else { return nowhere };
         let leaders = self.zones.gateways.iter().filter(|(leader, gateway)| {
             gateway.leads() && gateway.summary.zone != self.info.zone && self.zones.counts(**leader)
         });
         let foreign = leaders.map(|(leader, gateway)| (Some(*leader), &*gateway.summary));
-        let all: Vec<(Option<NodeId>, &Summary)> = [(None, &own)].into_iter().chain(foreign).collect();
+        let all: Vec<(Option<NodeId>, &Summary)> = [(None, own)].into_iter().chain(foreign).collect();
         let zones: Vec<Zone<'_>> =
             all.iter().map(|(leader, summary)| self.as_zone(name, desired, *leader, summary)).collect();
         zones::turns(&need, &zones, 0, slots)
@@ -266,7 +268,7 @@ impl Node {
         let node = NodeId(Hash::of(summary.zone.as_bytes()).0);
         let place = |room: &'a Room| Candidate {
             held,
-            load: summary.slots,
+            load: leader.and_then(|leader| self.zones.loads.get(&leader)).copied().unwrap_or(0),
             ..Candidate::new(node, &room.labels, room.most)
         };
         let fits = summary.rooms.iter().filter(|room| desired.spec.requires.matches(&room.labels));

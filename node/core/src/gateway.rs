@@ -68,6 +68,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// What it said last of its zone while it led, as all others know it.
+    pub fn said(&self) -> Option<&Summary> {
+        self.said.as_ref().map(|(summary, _)| summary).filter(|summary| summary.office == Office::Leader)
+    }
+
     /// When something is to be done.
     pub fn due(&self) -> Option<Mono> {
         let look = (self.leads && !self.stale.is_empty()).then_some(self.next_look);
@@ -369,9 +374,7 @@ impl Node {
                 let new = self.summary(generation, looks);
                 let wait = if of_itself(&new) != of_itself(said) {
                     SAY_AGAIN[0]
-                } else if looks
-                    && (new.members, new.slots, &new.rooms) != (said.members, said.slots, &said.rooms)
-                {
+                } else if looks && (new.members, &new.rooms) != (said.members, &said.rooms) {
                     SAY_AGAIN[1]
                 } else {
                     REFRESH
@@ -393,7 +396,6 @@ impl Node {
         let named = |list: fn(&Gate) -> &BTreeSet<NodeId>| {
             gate.map(|gate| list(gate).iter().copied().collect()).unwrap_or_default()
         };
-        let held = self.claims.values().flatten().filter(|(holder, _)| self.counts(**holder));
         let leads = gate.is_some_and(|gate| gate.leads);
         Summary {
             zone: self.info.zone.clone(),
@@ -402,17 +404,12 @@ impl Node {
             addresses: self.info.addresses.clone(),
             certificate: ByteVec::from(self.info.certificate.to_vec()),
             members: u32::try_from(self.alive_count()).unwrap_or(u32::MAX),
-            slots: held.map(|(_, claim)| claim.len()).fold(0, u32::saturating_add),
+            slots: self.zones.loads.get(&self.me).copied().unwrap_or(0),
             rooms: if looks { self.rooms() } else { Vec::new() },
             // What others of this zone said of a leader is theirs to say.
             gone: if leads { named(|gate| &gate.gone) } else { Vec::new() },
             apart: if leads { named(|gate| &gate.apart) } else { Vec::new() },
         }
-    }
-
-    /// What this zone is by now, but for where there is room.
-    pub(crate) fn own_summary(&self) -> Summary {
-        self.summary(0, false)
     }
 
     /// The kinds of place in this zone, and what is free there.

@@ -79,6 +79,8 @@ impl Gateway {
 pub(crate) struct Zones {
     pub gateways: BTreeMap<NodeId, Gateway>,
     pub allotments: BTreeMap<WorkloadName, BTreeMap<NodeId, Arc<Allotment>>>,
+    /// Slots of all workloads that each leader says its zone holds.
+    pub loads: BTreeMap<NodeId, u32>,
     /// Where each slot of a workload has its place.
     pub seats: BTreeMap<WorkloadName, Vec<Seat>>,
     /// Who should be this zone's gateways, the leader first.

@@ -106,6 +106,14 @@ impl Stage {
             }
             Expect::NothingStartedSince { ms } => nothing_started(cluster, *ms),
             Expect::Seen { node, state } => self.seen(node, state),
+            Expect::LandBytes(most) => match self.stopwatch.window() {
+                None => Err("no window was measured".into()),
+                Some(window) if window.bytes_per_node_s.land <= *most => Ok(()),
+                Some(window) => {
+                    let land = window.bytes_per_node_s.land;
+                    Err(format!("a node on land sends {land} bytes a second, not {most}"))
+                }
+            },
             Expect::OrbitBytes { averaged, in_contact } => {
                 let sent = self.stopwatch.whole(cluster, &measured.in_contact).bytes_per_node_s;
                 let (a, b) = (sent.orbit, sent.orbit_in_contact);

@@ -274,6 +274,9 @@ pub enum Expect {
         /// (one of these two).
         state: String,
     },
+    /// In the window that is measured, a node on land sent at most so many bytes a second,
+    /// on average.
+    LandBytes(u64),
     /// Bytes over links of satellites stayed within these, so far.
     OrbitBytes {
         /// A satellite and second, in the average.
