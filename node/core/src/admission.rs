@@ -75,7 +75,7 @@ impl Node {
         }
         let elsewhere = matches!(self.seat(name, offer.slot), Seat::Elsewhere | Seat::RunsElsewhere);
         let stale = elsewhere || self.is_held_elsewhere(offer) || self.held_here(name) > offer.held;
-        if offer.slot >= desired.spec.replicas || stale {
+        if desired.spec.deleted || offer.slot >= desired.spec.replicas || stale {
             return Verdict::StaleView;
         }
         if offer.slot >= desired.slots() && !plant::on(Plant::QuotaAtPlacerOnly) {

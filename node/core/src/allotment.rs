@@ -67,25 +67,30 @@ impl Node {
     pub(crate) fn on_allotment(&mut self, name: WorkloadName, leader: NodeId, allotment: Arc<Allotment>) {
         let slots = allotment.claim.len();
         let before = self.zones.allotments.entry(name.clone()).or_default().insert(leader, allotment);
-        let load = self.zones.loads.entry(leader).or_default();
-        *load = load.saturating_sub(before.map_or(0, |before| before.claim.len())).saturating_add(slots);
+        self.count_load(leader, before.as_deref(), slots);
         self.reseat(&name);
     }
 
     /// What a leader said holds no more.
     pub(crate) fn drop_allotment(&mut self, name: &WorkloadName, leader: NodeId) {
         if let Some(leaders) = self.zones.allotments.get_mut(name) {
-            let before = leaders.remove(&leader).map_or(0, |before| before.claim.len());
+            let before = leaders.remove(&leader);
             if leaders.is_empty() {
                 self.zones.allotments.remove(name);
             }
-            let load = self.zones.loads.get(&leader).map_or(0, |load| load.saturating_sub(before));
-            match load {
-                0 => drop(self.zones.loads.remove(&leader)),
-                load => drop(self.zones.loads.insert(leader, load)),
-            }
+            self.count_load(leader, before.as_deref(), 0);
         }
         self.reseat(name);
+    }
+
+    /// A leader says of a workload that its zone holds so many slots, in place of what it
+    /// said before.
+    fn count_load(&mut self, leader: NodeId, before: Option<&Allotment>, slots: u32) {
+        let load = self.zones.loads.remove(&leader).unwrap_or(0);
+        let load = load.saturating_sub(before.map_or(0, |before| before.claim.len())).saturating_add(slots);
+        if load > 0 {
+            self.zones.loads.insert(leader, load);
+        }
     }
 
     /// The slots of a workload that leaders hold whose word counts.

@@ -7,7 +7,7 @@ use crate::workload::{Growth, WorkloadSpec};
 use minicbor::{Decode, Encode};
 use orbweave_model::wire::{self, WireError};
 use orbweave_model::{Namespace, Resources, Wall, WorkloadName, limit};
-use orbweave_scheduler::quota::{self, Bounds, Covered, Demand};
+use orbweave_scheduler::quota::{self, Bounded, Bounds, Covered, Demand};
 use orbweave_state::record::RecordKind;
 use orbweave_trust::Roles;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ pub struct NamespaceReport {
 /// Of several specifications of one namespace, how far a quota covers each: what it says
 /// of a workload follows from what all of them say, and from nothing else. With each comes
 /// when it was said.
-pub fn cover(bounds: &Bounds, specs: &[(&WorkloadName, &WorkloadSpec, Wall)]) -> Vec<Covered> {
+fn cover(bounds: &Bounds, specs: &[(&WorkloadName, &WorkloadSpec, Wall)]) -> Vec<Covered> {
     let demands: Vec<Demand<'_>> = specs.iter().map(|(name, spec, said)| demand(name, spec, *said)).collect();
     quota::cover(bounds, &demands)
 }
@@ -120,10 +120,23 @@ impl Node {
         }
     }
 
-    /// How far the quota of a namespace covers its workloads, after one of them or the
-    /// quota has changed.
-    pub(crate) fn cover_again(&mut self, namespace: &Namespace) {
+    /// What a namespace may have; none where that is not bounded.
+    fn bounds_of(&self, namespace: &Namespace) -> Option<Bounds> {
         let bounds = self.quotas.get(namespace).map(|(quota, _)| quota.bounds);
+        bounds.filter(|bounds| *bounds != Bounds::default())
+    }
+
+    /// After a workload of a namespace has changed. Without a quota nothing follows for others,
+    /// and none of them is looked at.
+    pub(crate) fn cover_others(&mut self, namespace: &Namespace) {
+        if self.bounds_of(namespace).is_some() {
+            self.cover_again(namespace);
+        }
+    }
+
+    /// How far the quota of a namespace covers its workloads. Looks at all workloads.
+    fn cover_again(&mut self, namespace: &Namespace) {
+        let bounds = self.bounds_of(namespace);
         let of_it = self.desired.iter().filter(|(_, desired)| desired.spec.namespace() == *namespace);
         let specs: Vec<_> = of_it.map(|(name, desired)| (name, &*desired.spec, desired.hlc.wall)).collect();
         let covered: Vec<Option<Covered>> = match &bounds {
@@ -140,11 +153,10 @@ impl Node {
                 continue;
             }
             if after < wanted {
-                let text = format!("the quota of namespace {namespace} covers {after} of {wanted} replicas");
-                let event = Event::new(EventKind::Quota, text).of(&name);
+                let event = Event::new(EventKind::Quota, covers(namespace, after, wanted)).of(&name);
                 let short_of = covered.and_then(|covered| covered.short_of);
                 self.notify(match short_of {
-                    Some(what) => event.because(format!("it allows no more {what}")),
+                    Some(what) => event.because(allows_no_more(what)),
                     None => event,
                 });
             }
@@ -159,7 +171,7 @@ impl Node {
     /// How far the quota would cover a workload, if this specification were handed in now.
     pub(crate) fn covered_if(&self, name: &WorkloadName, spec: &WorkloadSpec) -> Option<Covered> {
         let namespace = spec.namespace();
-        let (quota, _) = self.quotas.get(&namespace)?;
+        let bounds = self.bounds_of(&namespace)?;
         let (mut spec, now) = (spec.clone(), self.wall());
         let before = self.desired.get(name);
         spec.grow_from(before.map(|before| (&*before.spec, before.hlc.wall)), now);
@@ -167,7 +179,7 @@ impl Node {
             self.desired.iter().filter(|(other, d)| *other != name && d.spec.namespace() == namespace);
         let mut specs = vec![(name, &spec, now)];
         specs.extend(others.map(|(name, desired)| (name, &*desired.spec, desired.hlc.wall)));
-        cover(&quota.bounds, &specs).into_iter().next()
+        cover(&bounds, &specs).into_iter().next()
     }
 
     /// Why the quota does not cover a slot that is asked for, in words.
@@ -181,7 +193,17 @@ impl Node {
 
 /// What a quota does not cover of a workload, in words.
 pub(crate) fn short(spec: &WorkloadSpec, covered: Covered) -> String {
-    let (namespace, replicas, wanted) = (spec.namespace(), covered.replicas, spec.replicas);
-    let what = covered.short_of.map_or_else(String::new, |what| format!(": it allows no more {what}"));
-    format!("the quota of namespace {namespace} covers {replicas} of {wanted} replicas{what}")
+    let text = covers(&spec.namespace(), covered.replicas, spec.replicas);
+    match covered.short_of {
+        Some(what) => format!("{text}: {}", allows_no_more(what)),
+        None => text,
+    }
+}
+
+fn covers(namespace: &Namespace, covered: u32, wanted: u32) -> String {
+    format!("the quota of namespace {namespace} covers {covered} of {wanted} replicas")
+}
+
+fn allows_no_more(what: Bounded) -> String {
+    format!("it allows no more {what}")
 }

@@ -71,7 +71,8 @@ pub struct Summary {
     /// Nodes of the zone that it sees alive.
     #[n(5)]
     pub members: u32,
-    /// Slots that they hold.
+    /// Slots that its allotments hold, for readers of the version before: others count them
+    /// themselves.
     #[n(6)]
     pub slots: u32,
     /// Where there is room; a leader's alone.

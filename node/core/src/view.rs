@@ -62,7 +62,7 @@ impl Node {
         let namespace = self.desired.get(name).map(|before| before.spec.namespace());
         let Some((body, hlc, _)) = best else {
             self.desired.remove(name);
-            namespace.into_iter().for_each(|namespace| self.cover_again(&namespace));
+            namespace.into_iter().for_each(|namespace| self.cover_others(&namespace));
             self.refused.remove(name);
             self.note_rules(name, None);
             self.forget_components();
@@ -109,13 +109,15 @@ impl Node {
             Previous { run_key, release: release.map_err(|e| e.to_string()) }
         });
         let now_in = spec.namespace();
-        let covered = self.desired.get(name).and_then(|before| before.covered);
+        // Of another namespace it has another turn, which is looked at below.
+        let stays = namespace.as_ref() == Some(&now_in);
+        let covered = self.desired.get(name).and_then(|before| before.covered).filter(|_| stays);
         let desired = Desired { run_key: body.run_key, spec, hlc, release, previous, covered };
         if self.desired.insert(name.clone(), desired).is_some() {
             self.forget_components();
         }
-        self.cover_again(&now_in);
-        namespace.filter(|before| *before != now_in).into_iter().for_each(|before| self.cover_again(&before));
+        self.cover_others(&now_in);
+        namespace.filter(|_| !stays).into_iter().for_each(|before| self.cover_others(&before));
         if self.zones.is_many() {
             self.reseat(name);
         }

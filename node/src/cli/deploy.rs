@@ -305,8 +305,8 @@ pub async fn submit(
 ) -> Result<(), Failure> {
     // After the one that it replaces, also where this machine's clock is behind.
     let said = describe(client, name).await?.map(|known| Wall(known.workload.created_ms));
-    let hlc =
-        Hlc { wall: said.map_or(Wall(0), |said| Wall(said.0 + 1)).max(Wall(output::now_ms())), count: 0 };
+    let after = said.map_or(0, |said| said.0 + 1);
+    let hlc = Hlc { wall: Wall(output::now_ms().max(after)), count: 0 };
     let before = spec_of(client, name).await?;
     let mut spec = spec.clone();
     spec.grow_from(before.as_ref().zip(said), hlc.wall);

@@ -71,9 +71,9 @@ impl Cluster {
                 u64::from(each.instances),
                 u64::from(each.accelerator_milli),
             ];
-            let fits = (0..4).all(|k| each[k] == 0 || bounds[k].is_none_or(|most| used[k] + each[k] <= most));
-            if fits {
-                (0..4).for_each(|k| used[k] += each[k]);
+            let with = |k: usize| used[k].saturating_add(each[k]);
+            if (0..4).all(|k| each[k] == 0 || bounds[k].is_none_or(|most| with(k) <= most)) {
+                used = [0, 1, 2, 3].map(with);
                 covered += u32::from(of == name);
             }
         }

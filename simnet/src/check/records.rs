@@ -28,7 +28,8 @@ use std::time::Duration;
 /// happened as it has records: so that comparing costs no more than what happens.
 const COMPARE_EVERY: Duration = Duration::from_millis(250);
 /// Kinds that are kept for as long as their author is trusted.
-const KEPT: [RecordKind; 3] = [RecordKind::WORKLOAD, RecordKind::TRUST, RecordKind::CERTIFICATE];
+const KEPT: [RecordKind; 5] =
+    [RecordKind::WORKLOAD, RecordKind::TRUST, RecordKind::CERTIFICATE, RecordKind::CORDON, RecordKind::QUOTA];
 
 /// See the [module](self).
 #[derive(Debug, Default)]
