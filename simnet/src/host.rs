@@ -67,6 +67,12 @@ pub struct Instance {
     pub workload: WorkloadName,
     /// Which slot of it.
     pub slot: u32,
+    /// The component that it was started from.
+    pub component: Hash,
+    /// Of which version.
+    pub sequence: u64,
+    /// The environment that it was started with.
+    pub env: Vec<(String, String)>,
     /// Whether it answers.
     pub running: bool,
     /// When the executor was told to start it.

@@ -112,13 +112,14 @@ impl Cluster {
         let model = self.faults.executor;
         let host = &mut self.hosts[i];
         host.started.push((self.time, workload.clone(), slot));
-        let entry = Instance { workload, slot, running: false, since: self.time };
-        host.instances.insert(instance, entry);
         let statement = release.statement();
+        let bad = env.iter().any(|(name, _)| name == BAD);
+        let (component, sequence) = (statement.blake3, statement.sequence);
+        let entry = Instance { workload, slot, component, sequence, env, running: false, since: self.time };
+        host.instances.insert(instance, entry);
         let cached = host.compiled.contains(&statement.blake3);
         let compile = if cached { model.start.0 } else { model.compile(statement.size) };
         let begin = model.start(&mut host.dice);
-        let bad = env.iter().any(|(name, _)| name == BAD);
         let end = if host.options.broken || bad {
             ExecutorEvent::Failed { reason: BROKEN.into() }
         } else {

@@ -76,7 +76,8 @@ fn simplify(best: &mut Schedule, fails: &mut impl FnMut(&Schedule) -> bool) {
             }
         }
     }
-    let plain: [fn(&mut Schedule); 6] = [
+    let plain: [fn(&mut Schedule); 7] = [
+        |s| s.calm_s = None,
         |s| s.links.gossip = true,
         |s| s.links = crate::schedule::Net { gossip: s.links.gossip, ..Default::default() },
         |s| s.hosts.iter_mut().for_each(|host| (host.drift_ppm, host.skew_ms) = (0, 0)),

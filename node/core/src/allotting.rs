@@ -92,7 +92,7 @@ impl Node {
         let (Some(gate), Some(gateway)) = (&self.zones.gate, self.zones.gateways.get(&next)) else {
             return false;
         };
-        let Some(since) = gateway.leads_since.filter(|_| gateway.summary.zone == self.info.zone) else {
+        let Some(since) = gateway.leads_since.filter(|_| self.leads_here(next)) else {
             return false;
         };
         let holds = |(name, taken): (&WorkloadName, &BTreeMap<u32, Taken>)| {

@@ -333,7 +333,10 @@ impl Node {
                 }
                 _ => gate.between.is_alive(*node),
             };
+            // One that took office anew since does not know yet that it led.
+            let in_office = gate.between.generation_of(*node);
             let apart = gateway.leads()
+                && in_office.is_none_or(|generation| gateway.summary.generation >= generation)
                 && *node != self.me
                 && gateway.summary.zone == self.info.zone
                 && !self.membership.is_alive(*node)
@@ -409,6 +412,7 @@ impl Node {
             // What others of this zone said of a leader is theirs to say.
             gone: if leads { named(|gate| &gate.gone) } else { Vec::new() },
             apart: if leads { named(|gate| &gate.apart) } else { Vec::new() },
+            life: Some(self.info.generation),
         }
     }
 
@@ -476,6 +480,6 @@ fn most(one: &Resources, other: &Resources) -> Resources {
 
 /// What others must know of a gateway at once.
 fn of_itself(summary: &Summary) -> impl PartialEq {
-    let Summary { office, generation, addresses, certificate, gone, apart, .. } = summary;
-    (*office, *generation, addresses.clone(), certificate.to_vec(), gone.clone(), apart.clone())
+    let Summary { office, generation, addresses, certificate, gone, apart, life, .. } = summary;
+    (*office, *generation, *life, addresses.clone(), certificate.to_vec(), gone.clone(), apart.clone())
 }

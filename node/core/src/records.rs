@@ -188,6 +188,14 @@ impl Node {
             && self.kept.get(record.id()).is_none_or(newer)
     }
 
+    /// Whether something newer of a record's identity is held, or on its way to the disk.
+    fn is_outdated(&self, record: &Record) -> bool {
+        let older = |than: &(Hlc, Hash)| (record.hlc(), record.digest()) < *than;
+        self.store.get(record.id()).is_some_and(|held| held.supersedes(record))
+            || self.pending.get(record.id()).is_some_and(older)
+            || self.kept.get(record.id()).is_some_and(older)
+    }
+
     /// Whether a record says more than that its author still says so. A mere refresh
     /// has minutes to travel, and so travels by reconciliation alone.
     fn says_more(&self, record: &Record) -> bool {
@@ -488,15 +496,15 @@ impl Node {
                     .map_err(|e| e.to_string())?;
             }
         }
-        if self.is_news(&record) {
-            Ok(record)
-        } else {
+        if self.is_outdated(&record) {
             let what = match record.id().kind {
                 RecordKind::WORKLOAD => "a newer specification of this workload",
                 _ => "something newer about the same",
             };
-            Err(format!("{what} is here already: read it and try again"))
+            return Err(format!("{what} is here already: read it and try again"));
         }
+        // Whoever got no answer asks again: the same words are taken again.
+        Ok(record)
     }
 
     /// What is due: records whose time has come, ones whose time is over, our own anew.

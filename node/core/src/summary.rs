@@ -85,6 +85,11 @@ pub struct Summary {
     /// Leaders of this very zone that it hears by other zones alone: it is split.
     #[n(9)]
     pub apart: Vec<NodeId>,
+    /// In which of its lives its author says this, counted as its node record does: what a
+    /// node said in a life before does not hold once it started anew. The version before
+    /// leaves it out.
+    #[n(10)]
+    pub life: Option<u64>,
 }
 
 impl Summary {

@@ -206,7 +206,8 @@ impl Node {
         let now = self.now.mono;
         let before = self.zones.gateways.get(&node);
         let since = before.map_or(now, |gateway| gateway.since);
-        let led = before.and_then(|gateway| gateway.leads_since);
+        let same_life = before.filter(|gateway| gateway.summary.life == summary.life);
+        let led = same_life.and_then(|gateway| gateway.leads_since);
         let leads_since = (summary.office == Office::Leader).then(|| led.unwrap_or(now));
         self.name_after(node, &summary.certificate);
         self.zones.gateways.insert(node, Gateway { summary: summary.clone(), since, leads_since });
@@ -236,7 +237,7 @@ impl Node {
             return false;
         }
         self.review_ranks(&own);
-        let voice = self.choose_voice(&own);
+        let voice = self.choose_voice();
         let counted = self.choose_counted(&own, voice);
         let zones = &mut self.zones;
         if many && !zones.many {
@@ -255,8 +256,9 @@ impl Node {
         true
     }
 
-    /// The first live members by rendezvous are the gateways. A node that doubts itself
-    /// changes nothing: what it sees is not the zone.
+    /// The first live members by rendezvous are the gateways; the first of them that leads
+    /// goes on, though one before it came: a new leader says anew all that the zone holds. A
+    /// node that doubts itself changes nothing: what it sees is not the zone.
     fn review_ranks(&mut self, own: &str) {
         if self.is_carried() || (self.membership.in_self_doubt() && !self.zones.ranks.is_empty()) {
             return;
@@ -264,15 +266,28 @@ impl Node {
         // The version before knows nothing of zones.
         let knows = |node: &NodeId| self.nodes.get(node).is_some_and(|info| info.lives_ms.is_some());
         let members = self.membership.alive().filter(knows);
-        self.zones.ranks = rank::placers(own, 0, members, GATEWAYS);
+        let mut ranks = rank::placers(own, 0, members, GATEWAYS);
+        if let Some(leader) = ranks.iter().position(|node| self.leads_here(*node)) {
+            ranks[..=leader].rotate_right(1);
+        }
+        self.zones.ranks = ranks;
+    }
+
+    /// Whether a node leads this zone, by what it said in this life of its: one that starts
+    /// anew knows nothing of what it led before.
+    pub(crate) fn leads_here(&self, node: NodeId) -> bool {
+        let life = self.membership.generation_of(node);
+        self.zones.gateways.get(&node).is_some_and(|gateway| {
+            let said = gateway.summary.life;
+            gateway.leads()
+                && gateway.summary.zone == self.info.zone
+                && said.zip(life).is_none_or(|(said, life)| said >= life)
+        })
     }
 
     /// The first by rank, once it leads; until then whoever led before.
-    fn choose_voice(&self, own: &str) -> Option<NodeId> {
-        let leads = |node: &NodeId| {
-            let leads = |gateway: &Gateway| gateway.leads() && gateway.summary.zone == own;
-            self.nodes.contains_key(node) && self.zones.gateways.get(node).is_some_and(leads)
-        };
+    fn choose_voice(&self) -> Option<NodeId> {
+        let leads = |node: &NodeId| self.nodes.contains_key(node) && self.leads_here(*node);
         let first = self.zones.ranks.first().copied().filter(leads);
         let before = || self.zones.voice.filter(leads);
         let last = || {

@@ -11,7 +11,6 @@ pub use names::{LIARS, STRANGERS, by_name};
 pub use stranger::{NOISES, Noise, Stranger};
 
 use crate::cluster::Cluster;
-use crate::dice::Dice;
 use crate::step::Due;
 use orbweave_core::Output;
 use orbweave_model::Mono;
@@ -36,24 +35,6 @@ pub trait Adversary {
     fn controls(&self, _host: usize) -> bool {
         false
     }
-}
-
-/// Draws who means harm in a run of so many hosts: at most one stranger, and at most one
-/// liar in five hosts, and two in all. `hosts` are those that may lie.
-pub fn draw(dice: &mut Dice, hosts: &[usize]) -> Vec<Box<dyn Adversary>> {
-    let mut drawn: Vec<Box<dyn Adversary>> = Vec::new();
-    if dice.chance(500_000) {
-        let noise = dice.pick(&NOISES).copied().unwrap_or(Noise::Mutated);
-        drawn.push(Box::new(Stranger::new(Dice::new(dice.roll()), noise)));
-    }
-    let most = (hosts.len() / 5).min(2) as u64;
-    let mut hosts = hosts.to_vec();
-    dice.shuffle(&mut hosts);
-    for host in hosts.into_iter().take(dice.between(0, most) as usize) {
-        let lie = dice.pick(&LIES).copied().unwrap_or(Lie::Withholds);
-        drawn.push(Box::new(Liar::new(Dice::new(dice.roll()), host, lie)));
-    }
-    drawn
 }
 
 impl Cluster {

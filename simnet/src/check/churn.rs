@@ -3,10 +3,11 @@
 //!
 //! - No slot goes from A to B and back to A within [`HYSTERESIS`], while all was calm.
 //! - Where one node goes while all was calm, others take on as many slots as it held,
-//!   and at most [`MARGIN`] and a quarter more.
+//!   and at most [`MARGIN`] and a quarter more; if all are told at once of what changes.
 //! - A node's tables stay within the bounds that it names.
 //! - In a mesh that is calm and honest a node sends at most [`LAND_BYTES_PER_S`].
 
+use super::knowledge::Known;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use crate::link::Class;
@@ -81,7 +82,7 @@ impl Checker for Churn {
             Observed::Killed | Observed::Leaving => {
                 let went_on = self.left.as_ref().is_some_and(|left| left.host == host);
                 if !went_on {
-                    self.left = (calm >= CALM && cluster.is_honest()).then(|| {
+                    self.left = (calm >= CALM && cluster.is_honest() && is_told(cluster)).then(|| {
                         let share = cluster.hosts[host].instances.len() as u32;
                         Leaving { host, at: cluster.time, share, moves: 0 }
                     });
@@ -134,7 +135,8 @@ impl Churn {
         let (Some((a, _)), Some((b, since))) = (first, second) else { return Ok(()) };
         // What made it leave A came before B had it.
         let calm = cluster.calm_for() >= now.since(since) + SETTLES && cluster.linked_for() >= REUNITES;
-        if a == host && calm && now.since(since) < HYSTERESIS && cluster.is_honest() {
+        let judged = calm && cluster.is_honest() && !at_odds(cluster, a, b);
+        if a == host && judged && now.since(since) < HYSTERESIS {
             let (name, n) = slot;
             let (a, b) = (&cluster.hosts[a].name, &cluster.hosts[b].name);
             return Err(format!("{name}/{n} went from {a} to {b} and back in {:?}", now.since(since)));
@@ -181,6 +183,21 @@ impl Churn {
         }
         Ok(())
     }
+}
+
+/// Whether news reach every node at once: without gossip, nodes of the version before learn
+/// by reconciliation alone, and offer meanwhile what others took.
+fn is_told(cluster: &Cluster) -> bool {
+    cluster.faults.gossip.is_some() || cluster.hosts.iter().all(|host| !host.options.previous_version)
+}
+
+/// Whether one of two has shut the other out: each then places for itself.
+fn at_odds(cluster: &Cluster, a: usize, b: usize) -> bool {
+    let shuts_out = |one: usize, other: usize| {
+        let authority = cluster.authority_at(one, Known::Heard);
+        authority.is_some_and(|authority| authority.is_revoked(&cluster.hosts[other].id.into()))
+    };
+    shuts_out(a, b) || shuts_out(b, a)
 }
 
 fn bounded(cluster: &Cluster, i: usize) -> Result<(), String> {

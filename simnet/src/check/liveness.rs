@@ -63,6 +63,7 @@ fn whole_in(cluster: &Cluster, island: usize) -> Result<(), String> {
         runs_as_held(cluster, island, &name, &holders)?;
         let Some(spec) = spec else { continue };
         all_on_one_revision(cluster, first, &name, &spec)?;
+        runs_as_claimed(cluster, island, &name, &spec)?;
         // Rules between replicas are kept within a zone, by what its nodes know.
         let zones: Vec<Part<'_>> = cluster
             .zones_in(island)
@@ -76,12 +77,15 @@ fn whole_in(cluster: &Cluster, island: usize) -> Result<(), String> {
                 part.is_some_and(|part| part.view(&authority).yields(name.as_str(), *slot, *holder, &spec))
             }
         };
-        if let Some(slot) = (0..wanted).find(misplaced) {
-            let now = cluster.corrected(first);
-            let guard = RollbackGuard::new();
-            let release = Release::verify(&spec.release, &authority, &guard, now, &*cluster.check);
-            let component = release.ok().map(|release| release.statement().blake3);
-            let somewhere = |hash| cluster.up_in(island).any(|(_, host)| host.blobs.contains(&hash));
+        let now = cluster.corrected(first);
+        let guard = RollbackGuard::new();
+        let release = Release::verify(&spec.release, &authority, &guard, now, &*cluster.check);
+        let component = release.ok().map(|release| release.statement().blake3);
+        let somewhere = |hash| cluster.up_in(island).any(|(_, host)| host.blobs.contains(&hash));
+        if !component.is_some_and(somewhere) {
+            continue;
+        }
+        for slot in (0..wanted).filter(misplaced) {
             let admits = |part: &Part<'_>| {
                 let view = part.view(&authority);
                 let hosts = cluster.on_land_of(island, part.zone);
@@ -89,9 +93,7 @@ fn whole_in(cluster: &Cluster, island: usize) -> Result<(), String> {
                 let admits = |host: &&Host| would_admit(&view, host, &name, &spec, slot, &part.holders);
                 hosts.find(admits).map(|host| host.name.clone())
             };
-            if component.is_some_and(somewhere)
-                && let Some(host) = zones.iter().find_map(admits)
-            {
+            if let Some(host) = zones.iter().find_map(admits) {
                 return Err(format!("{name}/{slot} has no place of its own, and {host} would admit it"));
             }
         }
@@ -147,6 +149,40 @@ fn all_on_one_revision(
         }
         None => Ok(()),
     }
+}
+
+/// What an executor runs of a slot that answers with the wanted generation is the wanted
+/// release, in the wanted environment.
+fn runs_as_claimed(
+    cluster: &Cluster,
+    island: usize,
+    name: &WorkloadName,
+    spec: &WorkloadSpec,
+) -> Result<(), String> {
+    let Ok(release) = Release::read(&spec.release, &*cluster.check) else { return Ok(()) };
+    for (_, host) in cluster.up_in(island) {
+        let Some(node) = host.up() else { continue };
+        let wanted: BTreeSet<u32> = node
+            .slots(name)
+            .into_iter()
+            .filter(|slot| slot.generation == Some(spec.generation))
+            .filter(|slot| slot.holding.as_ref().is_some_and(|holding| holding.holder == host.id))
+            .map(|slot| slot.slot)
+            .collect();
+        let here = host.instances.values().filter(|instance| instance.workload == *name);
+        for instance in here.filter(|instance| wanted.contains(&instance.slot)) {
+            let same = (instance.component, instance.sequence) == (release.blake3, release.sequence)
+                && instance.env.iter().map(|(name, value)| (name, value)).eq(&spec.env);
+            if !same || !instance.running {
+                let slot = instance.slot;
+                return Err(format!(
+                    "{} says that {name}/{slot} runs generation {}, and it runs {instance:?}",
+                    host.name, spec.generation
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The holder of each slot, if all views of its zone name the same one, which runs, and no

@@ -1,7 +1,7 @@
 //! What must hold, seen from outside the nodes: a node cannot certify itself.
 //!
 //! A [`Checker`] watches a run and says what was broken at any moment; what must hold
-//! once all is well is in the functions of [`settled`] and [`liveness`]. Each checker is
+//! once all is well is in the functions of [`settled`], [`liveness`] and [`known`]. Each checker is
 //! a file here. Leases and jobs will bring theirs.
 //!
 //! | checker | watches |
@@ -19,7 +19,7 @@
 //! | [`Reconciled`] | reconciliations: what either side knew before, both know after |
 //! | [`Churn`] | moves, tables and bytes |
 //! | [`Liveness`] | the end: every slot has its one holder, all views are equal |
-//! | [`Readable`] | the wire: others can read it |
+//! | [`Readable`] | datagrams: others can read them |
 
 mod allotments;
 mod calm;
@@ -27,6 +27,7 @@ mod churn;
 mod dark;
 mod deaths;
 mod knowledge;
+mod known;
 mod liars;
 pub mod liveness;
 mod memory;
@@ -47,6 +48,7 @@ pub use calm::Calm;
 pub use churn::Churn;
 pub use dark::Dark;
 pub use deaths::Deaths;
+pub use known::known;
 pub use liars::WorkKept;
 pub use liveness::{Liveness, whole};
 pub use memory::AuthorRemembers;

@@ -7,13 +7,10 @@ use super::reader::order;
 use super::{Checker, Observed};
 use crate::cluster::Cluster;
 use orbweave_core::Output;
-use orbweave_core::claim::Claim;
 use orbweave_core::message::Message;
 use orbweave_model::{Hash, Hlc, NodeId, wire};
 use orbweave_scheduler::verdict::Verdict;
-use orbweave_state::record::RecordKind;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 type Slot = (String, u32);
 
@@ -23,8 +20,6 @@ pub struct PromisesKept {
     /// The slots of each offer, by placer, candidate and number: a placer that starts anew
     /// counts from the beginning, and answers to its offers of before may still come.
     offers: BTreeMap<(usize, NodeId, u64), BTreeSet<Slot>>,
-    /// Slots whose claim was durable at some time, by host.
-    claimed: BTreeMap<usize, BTreeSet<Slot>>,
     /// The newest that each host acknowledged, by identity.
     acknowledged: BTreeMap<usize, BTreeMap<Vec<u8>, (Hlc, Hash)>>,
     /// Hosts that were started and have not put everything out yet.
@@ -38,7 +33,6 @@ impl Checker for PromisesKept {
 
     fn observe(&mut self, cluster: &Cluster, host: usize, event: &Observed<'_>) -> Result<(), String> {
         match event {
-            Observed::Durable { records, .. } => self.durable(cluster, host, records),
             Observed::Said { to, message: Ok(message) } if !cluster.is_controlled(host) => {
                 return self.said(cluster, host, *to, message);
             }
@@ -54,18 +48,6 @@ impl Checker for PromisesKept {
 }
 
 impl PromisesKept {
-    fn durable(&mut self, cluster: &Cluster, host: usize, records: &[Arc<[u8]>]) {
-        let own = records.iter().filter_map(|bytes| cluster.read(bytes)).filter(|record| {
-            record.id().kind == RecordKind::CLAIM && record.id().author == cluster.hosts[host].id.into()
-        });
-        for record in own {
-            let Ok(claim) = Claim::decode(record.body()) else { continue };
-            let slots = claim.ranges.iter().flat_map(|range| range.slots.start..range.slots.end);
-            let slots = slots.map(|slot| (record.id().key.clone(), slot));
-            self.claimed.entry(host).or_default().extend(slots);
-        }
-    }
-
     fn acknowledge(&mut self, cluster: &Cluster, host: usize, command: u64) -> Result<(), String> {
         let submitted = cluster.hosts[host].submission(command);
         let Some(record) = submitted.and_then(|bytes| cluster.read(bytes)) else { return Ok(()) };
@@ -90,7 +72,10 @@ impl PromisesKept {
                 let Some(slots) = placer.and_then(|placer| self.offers.get(&(placer, me, answer.id))) else {
                     return Ok(());
                 };
-                if self.claimed.get(&host).is_none_or(|claimed| claimed.is_disjoint(slots)) {
+                let claims = |(name, slot): &Slot| {
+                    cluster.durable_claim(host, name).is_some_and(|claim| claim.at(*slot).is_some())
+                };
+                if !slots.iter().any(claims) {
                     return Err(format!("it said that it takes {slots:?}, and its claim is not durable"));
                 }
             }

@@ -11,6 +11,7 @@ use orbweave_core::workload::{Revision, Rollout};
 use orbweave_core::{Input, WorkloadSpec};
 use orbweave_model::{Namespace, Wall};
 use orbweave_scheduler::quota::Bounds;
+use orbweave_state::record::RecordId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -35,8 +36,8 @@ pub(super) struct Ledger {
     pub quotas: BTreeMap<Namespace, u64>,
     /// When each workload was handed in last.
     pub said: BTreeMap<String, Wall>,
-    /// Revocations that the roots signed.
-    pub revocations: Vec<Vec<u8>>,
+    /// Where they handed in the last record about each thing, and under which number.
+    pub words: BTreeMap<RecordId, (usize, u64)>,
 }
 
 impl Stage {
@@ -299,7 +300,8 @@ impl Stage {
         spec.grow_from(before.zip(self.ledger.said.get(workload).copied()), now);
         self.ledger.said.insert(workload.to_owned(), now);
         spec.origin = Some(self.cluster.hosts[i].id);
-        self.cluster.submit(i, workload, &spec);
+        let command = self.cluster.submit(i, workload, &spec);
+        self.note_words(i, command);
         self.ledger.workloads.insert(workload.to_owned(), spec);
         true
     }
@@ -312,7 +314,7 @@ impl Stage {
         let before = self.ledger.workloads.get(workload).map_or(0, |spec| spec.generation);
         let spec = WorkloadSpec::deletion(before + 1);
         let record = self.cluster.world.record(workload, &spec, self.cluster.wall());
-        self.cluster.submit_record(i, record);
+        self.say(i, record);
         self.ledger.workloads.insert(workload.to_owned(), spec);
         true
     }
@@ -324,7 +326,7 @@ impl Stage {
         let cordon = Cordon { generation: *generation, service: service.into() };
         let id = self.cluster.hosts[which].id;
         let record = self.cluster.world.cordon(id, &cordon, self.cluster.wall());
-        self.cluster.submit_record(i, record);
+        self.say(i, record);
         true
     }
 
@@ -334,7 +336,7 @@ impl Stage {
         *generation += 1;
         let quota = Quota { generation: *generation, bounds };
         let record = self.cluster.world.quota(namespace, &quota, self.cluster.wall());
-        self.cluster.submit_record(i, record);
+        self.say(i, record);
         true
     }
 
@@ -351,9 +353,21 @@ impl Stage {
     fn submit_revocation(&mut self, at: &str, key: orbweave_model::PublicKey) -> bool {
         let Some(i) = self.entry(at) else { return false };
         let record = self.cluster.world.revocation(key, self.cluster.wall());
-        self.ledger.revocations.push(record.clone());
-        self.cluster.submit_record(i, record);
+        self.say(i, record);
         true
+    }
+
+    /// Hands a record in, and remembers that.
+    pub fn say(&mut self, i: usize, record: Vec<u8>) {
+        let command = self.cluster.submit_record(i, record);
+        self.note_words(i, command);
+    }
+
+    fn note_words(&mut self, i: usize, command: u64) {
+        let record = self.cluster.hosts[i].submission(command).and_then(|bytes| self.cluster.read(bytes));
+        if let Some(record) = record {
+            self.ledger.words.insert(record.id().clone(), (i, command));
+        }
     }
 
     /// Whether a host could give others this component.

@@ -3,7 +3,7 @@
 use super::{Reunion, Stage};
 use crate::check::{self, Violation};
 use crate::dice::Dice;
-use crate::schedule::{Expect, Schedule};
+use crate::schedule::{Expect, Schedule, Sight};
 use orbweave_model::Mono;
 use orbweave_state::membership::MemberState;
 use std::time::Duration;
@@ -105,7 +105,7 @@ impl Stage {
                 reunions.iter().try_for_each(|r| reunited(r, *ms, *round_trips, *overhead_percent))
             }
             Expect::NothingStartedSince { ms } => nothing_started(cluster, *ms),
-            Expect::Seen { node, state } => self.seen(node, state),
+            Expect::Seen { node, state } => self.seen(node, *state),
             Expect::LandBytes(most) => match self.stopwatch.window() {
                 None => Err("no window was measured".into()),
                 Some(window) if window.bytes_per_node_s.land <= *most => Ok(()),
@@ -136,27 +136,24 @@ impl Stage {
         }
     }
 
-    fn seen(&self, node: &str, state: &str) -> Result<(), String> {
+    fn seen(&self, node: &str, state: Sight) -> Result<(), String> {
         let Some(about) = self.cluster.host_named(node) else { return Err(format!("there is no {node}")) };
         let id = self.cluster.hosts[about].id;
         let mut asked = 0;
         for (_, host) in self.cluster.on_land_in(self.cluster.island_of[about]) {
             let Some(seen) = host.up().map(|up| up.member_state(id)) else { continue };
-            let (dark, missed) = (
-                matches!(seen, MemberState::Dark { .. }),
-                [MemberState::Overdue, MemberState::Down].contains(&seen),
-            );
+            let (alive, dark) = (seen == MemberState::Alive, matches!(seen, MemberState::Dark { .. }));
+            let (overdue, dead) = (seen == MemberState::Overdue, seen == MemberState::Down);
             let holds = match state {
-                "alive" => seen == MemberState::Alive,
-                "dark" => dark,
-                "well" => dark || seen == MemberState::Alive,
-                "overdue" => seen == MemberState::Overdue,
-                "dead" => seen == MemberState::Down,
-                "missed" => missed,
-                _ => return Err(format!("{state:?} is no state: alive, dark, well, overdue, dead, missed")),
+                Sight::Alive => alive,
+                Sight::Dark => dark,
+                Sight::Well => dark || alive,
+                Sight::Overdue => overdue,
+                Sight::Dead => dead,
+                Sight::Missed => overdue || dead,
             };
             if !holds {
-                return Err(format!("{} sees {node} as {seen:?}, not {state}", host.name));
+                return Err(format!("{} sees {node} as {seen:?}, not {state:?}", host.name));
             }
             asked += 1;
         }

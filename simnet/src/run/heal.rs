@@ -2,8 +2,10 @@
 
 use super::Stage;
 use crate::check;
+use crate::host::Host;
 use crate::link::Weather;
 use crate::schedule::Schedule;
+use orbweave_model::{Mono, limit};
 
 impl Stage {
     /// Mends links, disks, executors and the weather, takes adversaries away, starts the
@@ -43,15 +45,19 @@ impl Stage {
         self.say_again();
     }
 
-    /// People look what came of their words: revocations that nobody kept, workloads whose
-    /// last specification was lost with its node, or whose component nobody has.
+    /// People look what came of their words, and say again what no node took or what was
+    /// lost with its node; and hand in again workloads whose component nobody gives out.
     fn say_again(&mut self) {
         let islands = 0..self.cluster.islands();
-        let entries: Vec<Option<usize>> =
-            islands.map(|island| self.cluster.on_land_in(island).next().map(|(i, _)| i)).collect();
-        for record in self.ledger.revocations.clone() {
-            for entry in entries.iter().flatten() {
-                self.cluster.submit_record(*entry, record.clone());
+        let entries: Vec<Option<usize>> = islands.map(|island| self.entry_of(island)).collect();
+        for (host, command) in self.ledger.words.clone().into_values() {
+            let taken = matches!(self.cluster.hosts[host].replies.get(&command), Some(Ok(())));
+            let Some(entry) = entries[self.cluster.island_of[host]] else { continue };
+            if taken && self.cluster.hosts[host].node.is_some() {
+                continue;
+            }
+            if let Some(record) = self.cluster.hosts[host].submission(command).map(<[u8]>::to_vec) {
+                self.say(entry, record);
             }
         }
         for (name, spec) in self.ledger.workloads.clone() {
@@ -63,6 +69,18 @@ impl Stage {
                 self.hand_in(&name, spec, &node);
             }
         }
+    }
+
+    /// A host of an island that takes what people say now: none of which the clock is behind.
+    fn entry_of(&self, island: usize) -> Option<usize> {
+        let now = self.cluster.wall();
+        let in_time = |host: &Host| {
+            let shown = host.now(Mono(0) + self.cluster.time()).wall;
+            let corrected = host.up().map(|node| node.corrected(shown));
+            corrected.is_some_and(|wall| wall + limit::CLOCK_AHEAD_MAX / 2 >= now)
+        };
+        let there = || self.cluster.on_land_in(island);
+        there().find(|(_, host)| in_time(host)).or_else(|| there().next()).map(|(i, _)| i)
     }
 
     /// Nodes of an island agree on what shall run, and what shall not does not.
@@ -90,6 +108,7 @@ impl Stage {
     /// Nodes agree on who is there, hold the same records, and run what they should.
     pub fn all_is_well(&self) -> Result<(), String> {
         (0..self.cluster.islands()).try_for_each(|island| self.wants_are_clear(island))?;
+        check::known(&self.cluster, &self.ledger.words)?;
         check::whole(&self.cluster)
     }
 }

@@ -11,6 +11,7 @@
 
 mod apply;
 mod boot;
+mod calm;
 mod deaths;
 mod expect;
 mod heal;
@@ -170,8 +171,11 @@ impl Run {
         }
         stage.heal(&schedule);
         let limit = schedule.converge_within_s.map_or(CONVERGE_WITHIN, Duration::from_secs);
-        let outcome = stage.converge(limit);
+        let mut outcome = stage.converge(limit);
         let took = outcome.as_ref().ok().copied();
+        if let (Ok(_), Some(calm_s)) = (&outcome, schedule.calm_s) {
+            outcome = stage.stay_calm(Duration::from_secs(calm_s), limit, seed);
+        }
         stage.expect_at_end(&schedule, took);
         stage.cluster.conclude();
         let unconverged = outcome.err().map(|why| format!("{why}, {limit:?} after all was healed"));

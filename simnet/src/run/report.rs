@@ -68,7 +68,7 @@ pub struct Report {
     #[serde(skip)]
     pub converged_after: Option<Duration>,
     /// Why it did not come to rest.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub unconverged: Option<String>,
     /// The recovery that took longest.
     #[serde(skip)]

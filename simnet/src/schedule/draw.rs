@@ -12,6 +12,12 @@ use std::time::Duration;
 /// The second half of a certificate's life of 90 days, its last two days aside.
 const SECOND_HALF_HOURS: (u64, u64) = (45 * 24, 88 * 24);
 
+/// How long a mesh stays calm afterwards, where it does: traffic is judged after two minutes
+/// of calm, over one.
+const CALM_S: u64 = 190;
+/// One host of so many lies at most.
+const LIARS_ONE_IN: usize = 5;
+
 /// Each part of a drawing has dice of its own, so that one does not change another.
 mod luck {
     pub const FLEET: u64 = 11;
@@ -42,6 +48,7 @@ impl Schedule {
             seed: Some(seed),
             faults_s: options.faults_s,
             converge_within_s: None,
+            calm_s: fleet.chance(options.calm_ppm).then_some(CALM_S),
             links,
             sky: None,
             hosts,
@@ -80,7 +87,8 @@ fn kinds(dice: &mut Dice, options: &FaultOptions) -> BTreeSet<Kind> {
     let mut on: BTreeSet<Kind> =
         possible.iter().copied().filter(|_| dice.chance(options.kind_on_ppm)).collect();
     if on.iter().all(|kind| Kind::LASTING.contains(kind)) {
-        on.extend(dice.pick(&possible));
+        let events: Vec<Kind> = possible.into_iter().filter(|kind| !Kind::LASTING.contains(kind)).collect();
+        on.extend(dice.pick(&events));
     }
     on
 }
@@ -131,6 +139,8 @@ struct Draw<'a> {
     /// Hosts that never come back.
     lost: BTreeSet<usize>,
     spares_max: usize,
+    /// Hosts that lie at some time.
+    liars: BTreeSet<usize>,
     on: BTreeSet<Kind>,
     options: &'a FaultOptions,
     events: Vec<Timed>,
@@ -140,8 +150,8 @@ impl<'a> Draw<'a> {
     fn new(dice: Dice, hosts: Vec<Hosts>, on: BTreeSet<Kind>, options: &'a FaultOptions) -> Self {
         let first = hosts.len();
         let spares_max = first * options.lost_disks_percent as usize / 100;
-        let (lost, events) = (BTreeSet::new(), Vec::new());
-        Self { dice, hosts, first, lost, spares_max, on, options, events }
+        let (lost, liars, events) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        Self { dice, hosts, first, lost, spares_max, liars, on, options, events }
     }
 
     fn finished(mut self) -> Vec<Timed> {
@@ -318,8 +328,11 @@ impl<'a> Draw<'a> {
                 let node = self.one();
                 self.put(kind, at, Action::FailInstances { node, workload: None });
             }
-            Kind::Stranger => self.admit(kind, at, &adversary::STRANGERS),
-            Kind::Liar => self.admit(kind, at, &adversary::LIARS),
+            Kind::Stranger => {
+                let node = self.one();
+                self.admit(kind, at, node, &adversary::STRANGERS);
+            }
+            Kind::Liar => self.lie(at),
             Kind::GatewaysLost => {
                 if self.on.contains(&Kind::Zones) {
                     let node = self.one();
@@ -335,8 +348,18 @@ impl<'a> Draw<'a> {
         self.dice.between(self.options.slow_disk_ms.0, self.options.slow_disk_ms.1)
     }
 
-    fn admit(&mut self, kind: Kind, at: u64, of: &[&str]) {
-        let (node, seed) = (self.one(), self.dice.below(1 << 32));
+    /// One more of the few that lie, or somebody else on one of them.
+    fn lie(&mut self, at: u64) {
+        let node = self.anybody();
+        if self.liars.len() * LIARS_ONE_IN < self.first || self.liars.contains(&node) {
+            self.liars.insert(node);
+            let node = self.name(node);
+            self.admit(Kind::Liar, at, node, &adversary::LIARS);
+        }
+    }
+
+    fn admit(&mut self, kind: Kind, at: u64, node: String, of: &[&str]) {
+        let seed = self.dice.below(1 << 32);
         if let Some(adversary) = self.dice.pick(of) {
             self.put(kind, at, Action::Admit { adversary: (*adversary).to_owned(), node, seed });
         }

@@ -1,13 +1,8 @@
 //! Schedules as TOML.
 
-use super::{Action, Hosts, Schedule, TIME_MAX_S};
-use orbweave_model::limit;
+use super::bounds::HOSTS_MAX;
+use super::{Action, Expect, Hosts, Schedule, TIME_MAX_S};
 use std::collections::BTreeSet;
-
-/// Hosts of one schedule, at most.
-const HOSTS_MAX: u64 = 65_535;
-/// How fast or slow a host's clocks may run.
-const DRIFT_PPM_MAX: u32 = 100_000;
 
 /// Why a scenario file cannot be used. Nothing was run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,73 +36,103 @@ impl Schedule {
     }
 
     fn checked(mut self, text: &str) -> Result<Self, ScenarioError> {
-        let wrong = |nth: usize, table: &str, field: &str, why: String| {
-            Err(ScenarioError::Field { line: line_of(text, table, nth), field: field.to_owned(), why })
+        let at = |nth: usize, table: &str| {
+            let line = line_of(text, table, nth);
+            move |(field, why): (&str, String)| ScenarioError::Field { line, field: field.to_owned(), why }
         };
+        let plain = |field: &str, why: String| at(0, field)((field, why));
+        for (field, seconds) in [
+            ("faults-s", Some(self.faults_s)),
+            ("converge-within-s", self.converge_within_s),
+            ("calm-s", self.calm_s),
+        ] {
+            if let Some(seconds) = seconds.filter(|seconds| *seconds > TIME_MAX_S) {
+                return Err(plain(field, format!("{seconds} s; at most {TIME_MAX_S}")));
+            }
+        }
+        self.links.check().map_err(at(0, "[links]"))?;
+        if let Some(sky) = &self.sky {
+            sky.check().map_err(at(0, "[sky]"))?;
+        }
+        if let Some(kills) = &self.kills {
+            kills.check().map_err(at(0, "[kills]"))?;
+        }
+        if let Some(window) = &self.measured {
+            window.check().map_err(at(0, "[measured]"))?;
+        }
+        if let Some(options) = &self.random {
+            options.check().map_err(|why| at(0, "[random]")(("random", why)))?;
+        }
         let total: u64 = self.hosts.iter().map(|group| u64::from(group.count.unwrap_or(1))).sum();
-        if total == 0 || total > HOSTS_MAX {
-            return wrong(0, "[[hosts]]", "hosts.count", format!("{total} hosts; 1 to {HOSTS_MAX} may be"));
-        }
-        if self.faults_s > TIME_MAX_S {
-            return wrong(0, "faults-s", "faults-s", format!("{} s; at most {TIME_MAX_S}", self.faults_s));
-        }
-        if let Some(ppm) = self.links.loss_ppm.filter(|ppm| *ppm > 1_000_000) {
-            return wrong(0, "loss-ppm", "links.loss-ppm", format!("{ppm} of a million"));
+        if total == 0 || total > u64::from(HOSTS_MAX) {
+            let why = format!("{total} hosts; 1 to {HOSTS_MAX} may be");
+            return Err(at(0, "[[hosts]]")(("hosts.count", why)));
         }
         let mut names = BTreeSet::new();
         for (nth, group) in self.hosts.iter().enumerate() {
-            if let Some(Err(error)) =
-                group.names().first().map(|name| name.parse::<orbweave_model::WorkloadName>())
-            {
-                return wrong(nth, "[[hosts]]", "hosts.name", error.to_string());
-            }
-            if group.drift_ppm.unsigned_abs() > DRIFT_PPM_MAX {
-                let why = format!("{} millionths; at most {DRIFT_PPM_MAX}", group.drift_ppm);
-                return wrong(nth, "[[hosts]]", "hosts.drift-ppm", why);
-            }
+            let wrong = at(nth, "[[hosts]]");
+            group.check(self.sky.is_some()).map_err(wrong)?;
             if let Some(twice) = group.names().into_iter().find(|name| !names.insert(name.clone())) {
-                return wrong(nth, "[[hosts]]", "hosts.name", format!("there are two hosts called {twice}"));
-            }
-            for (key, value) in &group.labels {
-                if let Err(error) = format!("{key}={value}").parse::<orbweave_model::Label>() {
-                    return wrong(nth, "[[hosts]]", "hosts.labels", error.to_string());
-                }
+                return Err(wrong(("hosts.name", format!("there are two hosts called {twice}"))));
             }
         }
         let fits = |action: &Action| match action.hosts().into_iter().find(|name| !names.contains(*name)) {
             Some(unknown) => Err(format!("there is no host {unknown:?}")),
-            None => sound(action),
+            None => action.check(),
         };
         let late = |at_ms: u64| at_ms > TIME_MAX_S * 1_000;
         let too_late = || format!("later than {TIME_MAX_S} s");
         for (nth, event) in self.events.iter().enumerate() {
+            let wrong = at(nth, "[[event]]");
             if late(event.at_ms) {
-                return wrong(nth, "[[event]]", "event.at-ms", too_late());
+                return Err(wrong(("event.at-ms", too_late())));
             }
-            if let Err(why) = fits(&event.action) {
-                return wrong(nth, "[[event]]", "event.do", why);
-            }
-        }
-        for (nth, expect) in self.expectations.iter().enumerate() {
-            if expect.at_ms.is_some_and(late) {
-                return wrong(nth, "[[expect]]", "expect.at-ms", too_late());
-            }
+            fits(&event.action).map_err(|why| wrong(("event.do", why)))?;
         }
         for (nth, repeat) in std::mem::take(&mut self.repeats).iter().enumerate() {
-            let events = repeat.events().and_then(|events| {
-                events.iter().try_for_each(|event| fits(&event.action))?;
-                Ok(events)
-            });
-            match events {
-                Ok(events) if events.iter().any(|event| late(event.at_ms)) => {
-                    return wrong(nth, "[[repeat]]", "repeat.every-ms", too_late());
-                }
-                Ok(events) => self.events.extend(events),
-                Err(why) => return wrong(nth, "[[repeat]]", "repeat.do", why),
+            let wrong = at(nth, "[[repeat]]");
+            let events = repeat.events().map_err(|why| wrong(("repeat.do", why)))?;
+            if events.iter().any(|event| late(event.at_ms)) {
+                return Err(wrong(("repeat.every-ms", too_late())));
             }
+            events
+                .iter()
+                .try_for_each(|event| fits(&event.action))
+                .map_err(|why| wrong(("repeat.do", why)))?;
+            self.events.extend(events);
+        }
+        for (nth, expect) in self.expectations.iter().enumerate() {
+            let wrong = at(nth, "[[expect]]");
+            if expect.at_ms.is_some_and(late) {
+                return Err(wrong(("expect.at-ms", too_late())));
+            }
+            self.can_hold(&expect.that, &names).map_err(|why| wrong(("expect.that", why)))?;
         }
         self.events.sort_by_key(|event| event.at_ms);
         Ok(self)
+    }
+
+    /// Whether an expectation is about something that is there at all.
+    fn can_hold(&self, that: &Expect, hosts: &BTreeSet<String>) -> Result<(), String> {
+        let is_deployed = |name: &str| {
+            self.events
+                .iter()
+                .any(|event| matches!(&event.action, Action::Deploy(deploy) if deploy.workload == name))
+        };
+        match that {
+            Expect::Placed { workload, .. }
+            | Expect::Gone { workload }
+            | Expect::Running { workload, .. }
+                if !is_deployed(workload) =>
+            {
+                Err(format!("nothing deploys {workload:?}"))
+            }
+            Expect::Seen { node, .. } if !hosts.contains(node) => Err(format!("there is no host {node:?}")),
+            Expect::LandBytes(_) if self.measured.is_none() => {
+                Err("it is of the window that [measured] names, and there is none".into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Joins hosts that are alike into groups, where their names allow it.
@@ -125,31 +150,6 @@ impl Schedule {
             let group = Hosts { name: stem, count: Some(count as u32), ..first.clone() };
             self.hosts.splice(..count, [group]);
         }
-    }
-}
-
-fn sound(action: &Action) -> Result<(), String> {
-    match action {
-        Action::Deploy(deploy) => {
-            deploy.workload.parse::<orbweave_model::WorkloadName>().map_err(|e| e.to_string())?;
-            deploy.requires.parse::<orbweave_model::Selector>().map_err(|e| e.to_string())?;
-            if deploy.replicas > limit::REPLICAS_MAX {
-                return Err(format!("{} replicas; at most {}", deploy.replicas, limit::REPLICAS_MAX));
-            }
-            if deploy.release == 0 {
-                return Err("a release's sequence number begins with 1".into());
-            }
-            Ok(())
-        }
-        Action::Admit { adversary, .. } => {
-            let all = crate::adversary::STRANGERS.iter().chain(&crate::adversary::LIARS);
-            if all.clone().any(|name| name == adversary) {
-                return Ok(());
-            }
-            let known: Vec<&str> = all.copied().collect();
-            Err(format!("there is no adversary {adversary:?}; there are {}", known.join(", ")))
-        }
-        _ => Ok(()),
     }
 }
 

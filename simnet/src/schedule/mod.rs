@@ -14,6 +14,7 @@
 //! ```
 
 mod action;
+mod bounds;
 mod draw;
 mod file;
 mod kind;
@@ -28,7 +29,7 @@ pub use file::ScenarioError;
 pub use kind::Kind;
 pub use options::FaultOptions;
 pub use orbit::{Place, Shell, Sky};
-pub use parts::{Expect, Expectation, Hosts, Kills, Medium, Net, Window};
+pub use parts::{Expect, Expectation, Hosts, Kills, Medium, Net, Sight, Window};
 pub use repeat::Repeat;
 
 use serde::{Deserialize, Serialize};
@@ -52,6 +53,10 @@ pub struct Schedule {
     /// [`CONVERGE_WITHIN`](crate::run::CONVERGE_WITHIN) if nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub converge_within_s: Option<u64>,
+    /// How long, once all is well, the mesh stays calm before one more node goes, in
+    /// seconds; nothing of it happens if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calm_s: Option<u64>,
     /// The links.
     #[serde(default, skip_serializing_if = "Net::is_default")]
     pub links: Net,

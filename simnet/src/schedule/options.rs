@@ -1,7 +1,12 @@
 //! Every knob of what is drawn, in one place.
 
+use super::bounds::{DELAY_MAX_MS, DRIFT_PPM_MAX, HOSTS_MAX};
 use super::{Kind, TIME_MAX_S};
+use orbweave_model::limit;
 use serde::{Deserialize, Serialize};
+
+/// Workloads of one drawn run.
+const WORKLOADS_MAX: u64 = 10_000;
 
 /// What a [`Schedule`](super::Schedule) is drawn from. A weight says how often a kind is
 /// drawn beside the others; 0 means never. A range is from the least to the most.
@@ -94,6 +99,10 @@ pub struct FaultOptions {
     /// In how many seeds of a million hosts have room for one or two replicas only.
     pub tight_ppm: u32,
 
+    /// In how many seeds of a million it stays calm for a while at the end, before one more
+    /// node goes.
+    pub calm_ppm: u32,
+
     /// Milliseconds between two changes by people, on average.
     pub change_every_ms: u64,
     /// Workloads at most.
@@ -145,7 +154,7 @@ impl Default for FaultOptions {
             refusal: 2,
             instance_fails: 3,
             stranger: 2,
-            liar: 2,
+            liar: 4,
             drift_ppm: 100,
             gossip_off: true,
             previous_version: true,
@@ -161,6 +170,7 @@ impl Default for FaultOptions {
             lost_disks_percent: 20,
             sites: (1, 3),
             tight_ppm: 300_000,
+            calm_ppm: 200_000,
             change_every_ms: 20_000,
             workloads: 6,
             replicas: 5,
@@ -195,12 +205,31 @@ impl FaultOptions {
         let parts = [
             ("kind-on-ppm", self.kind_on_ppm),
             ("tight-ppm", self.tight_ppm),
+            ("calm-ppm", self.calm_ppm),
             ("loss-ppm", self.loss_ppm.1),
             ("duplicate-ppm", self.duplicate_ppm.1),
             ("reorder-ppm", self.reorder_ppm.1),
         ];
         if let Some((name, ppm)) = parts.into_iter().find(|(_, ppm)| *ppm > 1_000_000) {
             return Err(format!("{name}: {ppm} of a million"));
+        }
+        let most = [
+            ("every-ms", self.every_ms.1, DELAY_MAX_MS),
+            ("lasts-ms", self.lasts_ms.1, TIME_MAX_S * 1_000),
+            ("slow-disk-ms", self.slow_disk_ms.1, DELAY_MAX_MS),
+            ("reorder-ms", self.reorder_ms.1, DELAY_MAX_MS),
+            ("jump-ahead-ms", self.jump_ahead_ms, TIME_MAX_S * 1_000),
+            ("jump-back-ms", self.jump_back_ms, TIME_MAX_S * 1_000),
+            ("drift-ppm", u64::from(self.drift_ppm), u64::from(DRIFT_PPM_MAX)),
+            ("lost-disks-percent", u64::from(self.lost_disks_percent), 100),
+            ("sites", u64::from(self.sites.1), u64::from(HOSTS_MAX)),
+            ("change-every-ms", self.change_every_ms, TIME_MAX_S * 1_000),
+            ("workloads", u64::from(self.workloads), WORKLOADS_MAX),
+            ("replicas", u64::from(self.replicas), u64::from(limit::REPLICAS_MAX)),
+            ("component-bytes", self.component_bytes.1, limit::COMPONENT_BYTES_MAX),
+        ];
+        if let Some((name, value, most)) = most.into_iter().find(|(_, value, most)| value > most) {
+            return Err(format!("{name}: {value}; at most {most}"));
         }
         let least = [
             ("every-ms", self.every_ms.0),

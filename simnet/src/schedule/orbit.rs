@@ -155,6 +155,15 @@ impl Schedule {
         if let Some(file) = &sky.tle {
             sky.elements = read_elements(&read(file)?).map_err(|why| format!("{file}, {why}"))?;
         }
+        for group in self.hosts.iter().filter(|group| group.place != Place::Land) {
+            let last = group.number + group.count.unwrap_or(1).max(1) - 1;
+            if sky.plan(group.place, last, Wall(0)).is_none() {
+                return Err(format!(
+                    "hosts {:?}: the sky has no {:?} number {last}",
+                    group.name, group.place
+                ));
+            }
+        }
         Ok(self)
     }
 }

@@ -170,7 +170,8 @@ pub struct Kills {
 impl Kills {
     /// When the last one is back.
     pub fn end_ms(&self) -> u64 {
-        self.from_ms + self.every_ms * u64::from(self.count) + self.back_after_ms
+        let all = self.every_ms.saturating_mul(u64::from(self.count));
+        self.from_ms.saturating_add(all).saturating_add(self.back_after_ms)
     }
 }
 
@@ -270,9 +271,8 @@ pub enum Expect {
     Seen {
         /// Which.
         node: String,
-        /// As what: `alive`, `dark`, `well` (one of the two), `overdue`, `dead`, or `missed`
-        /// (one of these two).
-        state: String,
+        /// As what.
+        state: Sight,
     },
     /// In the window that is measured, a node on land sent at most so many bytes a second,
     /// on average.
@@ -284,6 +284,24 @@ pub enum Expect {
         /// A second in which a satellite has a link.
         in_contact: u64,
     },
+}
+
+/// How a node sees another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sight {
+    /// It hears of it.
+    Alive,
+    /// It is out of reach, as was known ahead.
+    Dark,
+    /// One of these two.
+    Well,
+    /// It should have come into reach.
+    Overdue,
+    /// It is held for dead.
+    Dead,
+    /// One of these two.
+    Missed,
 }
 
 fn is_land(place: &Place) -> bool {

@@ -1,7 +1,7 @@
 //! Whoever lies or breaks in harms nobody but itself.
 
 use crate::{running, secs, unbroken};
-use orbweave_simnet::adversary::{self, Adversary, LIES, Liar, Lie, NOISES, Stranger};
+use orbweave_simnet::adversary::{Adversary, LIES, Liar, Lie, NOISES, Noise, Stranger};
 use orbweave_simnet::dice::Dice;
 use orbweave_simnet::{Cluster, Faults, check};
 
@@ -55,7 +55,10 @@ fn whoever_is_drawn_is_endured() {
     let mut kinds = std::collections::BTreeSet::new();
     for seed in 0..8 {
         let mut dice = Dice::new(seed);
-        let who = adversary::draw(&mut dice, &[3, 4, 5, 6, 0]);
+        let (noise, lie) = (dice.pick(&NOISES).copied(), dice.pick(&LIES).copied());
+        let stranger = Stranger::new(Dice::new(dice.roll()), noise.unwrap_or(Noise::Mutated));
+        let liar = Liar::new(Dice::new(dice.roll()), 3, lie.unwrap_or(Lie::Withholds));
+        let who: Vec<Box<dyn Adversary>> = vec![Box::new(stranger), Box::new(liar)];
         kinds.extend(who.iter().map(|adversary| adversary.name()));
         endures(seed, Faults::rough(), who);
     }

@@ -72,6 +72,28 @@ fn two_submissions_at_once_leave_the_newer_on_disk_whatever_their_order() {
 }
 
 #[test]
+fn the_same_words_again_are_taken_again_and_older_ones_are_not() {
+    let mut cluster = Cluster::of(2, 3, Faults::default());
+    cluster.run(secs(5));
+    let mut spec = cluster.spec("app", 1);
+    let first = cluster.world.record("app", &spec, cluster.wall());
+    // Also while the first is on its way to the disk.
+    let twice = [cluster.submit_record(0, first.clone()), cluster.submit_record(0, first.clone())];
+    cluster.run(secs(5));
+    spec.generation = 2;
+    let second = cluster.world.record("app", &spec, cluster.wall());
+    let later = [cluster.submit_record(1, first.clone()), cluster.submit_record(0, second.clone())];
+    cluster.run(secs(5));
+    let last = [cluster.submit_record(1, second), cluster.submit_record(1, first)];
+    cluster.run(secs(5));
+    for (host, id) in [(0, twice[0]), (0, twice[1]), (1, later[0]), (0, later[1]), (1, last[0])] {
+        assert_eq!(cluster.hosts[host].replies[&id], Ok(()), "{id}");
+    }
+    assert!(cluster.hosts[1].replies[&last[1]].as_ref().is_err_and(|why| why.contains("newer")));
+    unbroken(&cluster);
+}
+
+#[test]
 fn a_node_that_restarts_alone_resumes_what_it_held() {
     for seed in 0..6 {
         let mut cluster = running(3, 3, seed, Faults::default());

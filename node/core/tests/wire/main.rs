@@ -264,6 +264,7 @@ fn what_zones_say_of_themselves_is_as_it_always_was() {
         rooms: vec![room],
         gone: vec![NodeId([7; 32])],
         apart: vec![NodeId([8; 32])],
+        life: None,
     };
     let gateway = Summary {
         office: Office::Gateway,
@@ -273,9 +274,13 @@ fn what_zones_say_of_themselves_is_as_it_always_was() {
         ..leader.clone()
     };
     let retired = Summary { office: Office::None, ..gateway.clone() };
-    for (name, summary) in
-        [("summary-leader", leader.clone()), ("summary-gateway", gateway), ("summary-retired", retired)]
-    {
+    let in_a_life = Summary { life: Some(3), ..leader.clone() };
+    for (name, summary) in [
+        ("summary-leader", leader.clone()),
+        ("summary-gateway", gateway),
+        ("summary-retired", retired),
+        ("summary-in-a-life", in_a_life),
+    ] {
         let golden = pinned!(name, &summary.encode());
         for bytes in [golden.clone(), newer(&golden, 0)] {
             assert_eq!(Summary::decode(&bytes), Ok(summary.clone()));
@@ -305,6 +310,7 @@ fn what_a_zone_says_out_of_its_bounds_is_refused() {
         rooms: Vec::new(),
         gone: Vec::new(),
         apart: Vec::new(),
+        life: None,
     };
     assert!(Summary::decode(&summary.encode()).is_ok());
     let room =

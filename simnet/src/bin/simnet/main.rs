@@ -143,6 +143,7 @@ impl Drawn {
     fn options(&self) -> Result<RunOptions, String> {
         let mut faults = self.options.as_deref().map_or(Ok(FaultOptions::default()), read::options)?;
         faults.faults_s = self.faults_s.unwrap_or(faults.faults_s);
+        faults.check()?;
         Ok(RunOptions { nodes: self.nodes, faults })
     }
 }

@@ -33,6 +33,8 @@ pub fn run(seed: u64, options: &RunOptions) -> Result<bool, String> {
         Run::of(candidate.clone(), seed).until_broken().execute().failure() == Some(&failure)
     });
     bar.finish_and_clear();
+    // Nothing but the search wants it to be well at once.
+    small.converge_within_s = None;
     small.name = format!("seed-{seed}-{failure}");
     let report = Run::of(small.clone(), seed).execute();
     small.compact();

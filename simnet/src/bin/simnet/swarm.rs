@@ -27,6 +27,7 @@ struct Line {
     seeds: u64,
     violations: Vec<Broken>,
     converged: bool,
+    unconverged: Vec<Unconverged>,
     fault_coverage: BTreeMap<String, f64>,
     wall_s: f64,
 }
@@ -38,11 +39,17 @@ struct Broken {
     words: String,
 }
 
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Unconverged {
+    seed: u64,
+    why: String,
+}
+
 /// What all runs gave.
 #[derive(Default)]
 struct Found {
     broken: Vec<Broken>,
-    unconverged: Vec<(u64, String)>,
+    unconverged: Vec<Unconverged>,
     /// In how many seeds each thing happened.
     covered: BTreeMap<String, u64>,
     converged_ms: Vec<u64>,
@@ -78,7 +85,8 @@ pub fn run(swarm: &Swarm) -> Result<bool, String> {
     let fine = found.broken.is_empty() && found.unconverged.is_empty();
     if swarm.shrink {
         let mut failing: Vec<u64> = found.broken.iter().map(|broken| broken.seed).collect();
-        failing.extend(found.unconverged.iter().map(|(seed, _)| *seed));
+        failing.extend(found.unconverged.iter().map(|run| run.seed));
+        failing.sort_unstable();
         failing.dedup();
         for seed in failing.into_iter().take(SHRUNK_MAX) {
             shrinking::run(seed, &swarm.options)?;
@@ -93,6 +101,7 @@ pub fn run(swarm: &Swarm) -> Result<bool, String> {
             seeds: count,
             violations: found.broken,
             converged: found.unconverged.is_empty(),
+            unconverged: found.unconverged,
             fault_coverage: found.covered.iter().map(share).collect(),
             wall_s: (wall_s * 10.0).round() / 10.0,
         };
@@ -118,7 +127,7 @@ impl Found {
             let checker = violation.checker.to_owned();
             self.broken.push(Broken { seed, checker, words: violation.to_string() });
         }
-        self.unconverged.extend(report.unconverged.clone().map(|why| (seed, why)));
+        self.unconverged.extend(report.unconverged.clone().map(|why| Unconverged { seed, why }));
         for what in report.coverage.0.keys() {
             *self.covered.entry(what.clone()).or_default() += 1;
         }
