@@ -15,7 +15,7 @@ use crate::zone::{GATEWAYS, Gateway};
 use minicbor::bytes::ByteVec;
 use orbweave_model::{Labels, Mono, NodeId, Resources, WorkloadName};
 use orbweave_scheduler::rivals::Phase;
-use orbweave_state::membership::{self, MemberState, Membership, MembershipConfig};
+use orbweave_state::membership::{self, MemberState, Membership, MembershipConfig, Timing};
 use orbweave_state::record::RecordKind;
 use orbweave_state::sync::WireVersion;
 use rand::Rng;
@@ -50,6 +50,8 @@ pub(crate) struct Gate {
     said: Option<(Summary, Mono)>,
     /// Since when gateways are down.
     down: BTreeMap<NodeId, Mono>,
+    /// Since when leaders of this zone are not alive in it.
+    missing: BTreeMap<NodeId, Mono>,
     /// Leaders whose word counts no more.
     gone: BTreeSet<NodeId>,
     /// Leaders of other parts of this zone.
@@ -133,6 +135,7 @@ impl Node {
             leads: false,
             said: None,
             down: BTreeMap::new(),
+            missing: BTreeMap::new(),
             gone: BTreeSet::new(),
             apart: BTreeSet::new(),
             taken: BTreeMap::new(),
@@ -298,6 +301,12 @@ impl Node {
             }
         }
         gate.down = down;
+        let missing = self.zones.gateways.iter().filter(|(node, gateway)| {
+            let own = gateway.leads() && gateway.summary.zone == self.info.zone;
+            own && **node != self.me && !self.membership.is_alive(**node)
+        });
+        gate.missing =
+            missing.map(|(node, _)| (*node, gate.missing.get(node).copied().unwrap_or(now))).collect();
         let is_gone = |(node, gateway): (&NodeId, &Gateway)| {
             let since = gate.down.get(node)?;
             let zone = &gateway.summary.zone;
@@ -337,15 +346,29 @@ impl Node {
             let in_office = gate.between.generation_of(*node);
             let apart = gateway.leads()
                 && in_office.is_none_or(|generation| gateway.summary.generation >= generation)
-                && *node != self.me
-                && gateway.summary.zone == self.info.zone
-                && !self.membership.is_alive(*node)
+                && gate.missing.get(node).is_some_and(|since| *since + self.told_apart_after() <= now)
                 && { lives }();
             apart.then_some(*node)
         };
         gate.gone = self.zones.gateways.iter().filter_map(is_gone).take(NAMED_MAX).collect();
         gate.apart = self.zones.gateways.iter().filter_map(is_apart).take(NAMED_MAX).collect();
         self.zones.gate = Some(gate);
+    }
+
+    /// The gateways of other zones see the death of one of this zone's within this: who is
+    /// alive for them longer than that was cut off from its zone, and did not die.
+    fn told_apart_after(&self) -> Duration {
+        let Timing { wan, gossip_period, .. } = &self.zones.timing;
+        wan.interval + wan.timeout_min.saturating_mul(wan.attempts.into()) + gossip_period.saturating_mul(2)
+    }
+
+    /// Whether it is not clear yet if the leader before died, or leads another part of the
+    /// zone: what it said holds until then.
+    fn is_in_doubt(&self, gate: &Gate) -> bool {
+        let missing = self.zones.voice().and_then(|voice| Some((voice, *gate.missing.get(&voice)?)));
+        missing.is_some_and(|(voice, since)| {
+            gate.between.is_alive(voice) && self.now.mono < since + self.told_apart_after()
+        })
     }
 
     /// The first by rank leads, once others know it; and leads on until the next one does.
@@ -355,7 +378,7 @@ impl Node {
         let Some(gate) = &self.zones.gate else { return };
         let introduced = gate.said.is_some() && gate.since + INTRODUCTION <= now;
         if first == Some(self.me) {
-            if !gate.leads && introduced {
+            if !gate.leads && introduced && !self.is_in_doubt(gate) {
                 self.begin_to_lead();
             }
         } else if gate.leads && first.is_some_and(|first| self.is_relieved_by(first)) {
