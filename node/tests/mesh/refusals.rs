@@ -101,7 +101,10 @@ async fn no_record_gets_in_with_a_byte_changed_or_of_somebody_without_the_right(
     assert!(said.contains("ahead of this node's clock"), "{said}");
 
     node.submit(honest.clone()).await.unwrap();
-    let said = node.submit(honest).await.unwrap_err();
+    // Whoever got no answer asks again.
+    node.submit(honest).await.unwrap();
+    let before = Hlc { wall: Wall(now_ms() - 3_600_000), count: 0 };
+    let said = node.submit(keys.record_at("forged", &WorkloadSpec::deletion(9), before)).await.unwrap_err();
     assert!(said.contains("newer specification"), "{said}");
 }
 
