@@ -55,7 +55,7 @@ pub(crate) struct Taken {
 impl Node {
     /// Takes over what the leader before held.
     pub(crate) fn begin_to_lead(&mut self) {
-        let before = self.zones.voice();
+        let before = self.zones.predecessor();
         let Some(mut gate) = self.zones.gate.take() else { return };
         gate.leads = true;
         gate.taken.clear();

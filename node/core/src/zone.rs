@@ -97,6 +97,8 @@ pub(crate) struct Zones {
     /// Since when there is any other zone.
     pub many_since: Mono,
     voice: Option<NodeId>,
+    /// Who led last, whether or not it still does: what it held is taken over from it.
+    predecessor: Option<NodeId>,
     counted: BTreeSet<NodeId>,
     states: BTreeMap<String, ZoneState>,
 }
@@ -114,6 +116,11 @@ impl Zones {
     /// Whose word holds for this zone.
     pub fn voice(&self) -> Option<NodeId> {
         self.voice
+    }
+
+    /// Who led this zone last.
+    pub fn predecessor(&self) -> Option<NodeId> {
+        self.predecessor
     }
 
     /// Whether what a leader allots counts.
@@ -239,7 +246,12 @@ impl Node {
         self.review_ranks(&own);
         let voice = self.choose_voice();
         let counted = self.choose_counted(&own, voice);
+        let led = |(_, gateway): &(&NodeId, &Gateway)| gateway.leads() && gateway.summary.zone == own;
+        let led =
+            self.zones.gateways.iter().filter(led).max_by_key(|(_, gateway)| gateway.summary.generation);
+        let led = voice.or(led.map(|(node, _)| *node));
         let zones = &mut self.zones;
+        zones.predecessor = led.or(zones.predecessor);
         if many && !zones.many {
             zones.many_since = self.now.mono;
         }

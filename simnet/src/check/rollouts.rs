@@ -14,12 +14,18 @@ use orbweave_core::rollout::mark_of;
 use orbweave_core::{Output, WorkloadSpec};
 use orbweave_model::NodeId;
 use orbweave_scheduler::rivals::Phase;
+use orbweave_state::record::RecordKind;
 use orbweave_trust::{Release, RollbackGuard};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub struct Rollouts {
     waiting: Vec<Start>,
+    /// What each host itself had settled in a slot, in this life of its: a new claim on the
+    /// slot does not say so until it is evaluated, and the host knows.
+    had_settled: BTreeMap<(usize, String, u32), u64>,
 }
 
 impl Checker for Rollouts {
@@ -32,9 +38,13 @@ impl Checker for Rollouts {
             Observed::Output(Output::Start(start)) if !cluster.is_controlled(host) => {
                 self.waiting.push(Start::clone(start));
             }
+            Observed::Durable { records, .. } => self.note_settled(cluster, host, records),
+            Observed::Started => self.had_settled.retain(|(of, ..), _| *of != host),
             Observed::Settled if !self.waiting.is_empty() => {
                 for start in std::mem::take(&mut self.waiting) {
-                    let judge = |known| judge(cluster, host, &start, known);
+                    let slot = (host, start.workload.as_str().to_owned(), start.slot);
+                    let settled_here = self.had_settled.get(&slot).copied();
+                    let judge = |known| judge(cluster, host, &start, known, settled_here);
                     if let (Err(why), Err(_)) = (judge(Known::Heard), judge(Known::Durable)) {
                         let (name, slot) = (&start.workload, start.slot);
                         return Err(format!("{name}/{slot} was started, and its revision {why}"));
@@ -47,7 +57,30 @@ impl Checker for Rollouts {
     }
 }
 
-fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<(), String> {
+impl Rollouts {
+    fn note_settled(&mut self, cluster: &Cluster, host: usize, records: &[Arc<[u8]>]) {
+        let own = records.iter().filter_map(|bytes| cluster.read(bytes)).filter(|record| {
+            record.id().kind == RecordKind::CLAIM && record.id().author == cluster.hosts[host].id.into()
+        });
+        for record in own {
+            let Ok(claim) = Claim::decode(record.body()) else { continue };
+            for range in &claim.ranges {
+                for slot in range.slots.start..range.slots.end {
+                    let slot = (host, record.id().key.clone(), slot);
+                    self.had_settled.extend(range.settled.map(|mark| (slot, mark)));
+                }
+            }
+        }
+    }
+}
+
+fn judge(
+    cluster: &Cluster,
+    host: usize,
+    start: &Start,
+    known: Known,
+    settled_here: Option<u64>,
+) -> Result<(), String> {
     let (name, slot) = (start.workload.as_str(), start.slot);
     let Some(authority) = cluster.authority_at(host, known) else { return Ok(()) };
     let Some(spec) = cluster.desired_at(host, known, name, &authority) else { return Ok(()) };
@@ -72,14 +105,18 @@ fn judge(cluster: &Cluster, host: usize, start: &Start, known: Known) -> Result<
         .chain(elsewhere.iter().map(|(_, allotment)| &allotment.claim))
         .collect();
     let runs = |range: &ClaimRange| range.phase == Phase::Running;
-    let failed = live.iter().any(|claim| claim.ranges.iter().any(|range| range.failed == Some(mark)));
+    // Of its own failures a host knows before it has written them down.
+    let own = cluster.last_claim(host, name);
+    let said = live.iter().copied().chain(&own);
+    let failed = said.flat_map(|claim| &claim.ranges).any(|range| range.failed == Some(mark));
     let settled =
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled == Some(mark));
     let unsettled =
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled != Some(mark));
     let claims = all.iter().map(|(_, claim)| claim);
     let claims = claims.chain(elsewhere.iter().map(|(_, allotment)| &allotment.claim));
-    let had_settled = claims.filter_map(|claim| claim.at(slot)).any(|range| range.settled == Some(mark));
+    let had_settled = settled_here == Some(mark)
+        || claims.filter_map(|claim| claim.at(slot)).any(|range| range.settled == Some(mark));
     if !is_new {
         return if had_settled && !unsettled(slot) && !failed {
             Err("is the one before, though the new one had settled there".into())
