@@ -115,8 +115,7 @@ fn judge(
         |slot: u32| live.iter().filter_map(|c| c.at(slot)).any(|r| runs(r) && r.settled != Some(mark));
     let claims = all.iter().map(|(_, claim)| claim);
     let claims = claims.chain(elsewhere.iter().map(|(_, allotment)| &allotment.claim));
-    let had_settled = settled_here == Some(mark)
-        || claims.filter_map(|claim| claim.at(slot)).any(|range| range.settled == Some(mark));
+    let had_settled = claims.filter_map(|claim| claim.at(slot)).any(|range| range.settled == Some(mark));
     if !is_new {
         return if had_settled && !unsettled(slot) && !failed {
             Err("is the one before, though the new one had settled there".into())
@@ -128,6 +127,7 @@ fn judge(
         return Err("was taken back".into());
     }
     let most = rollout.max_unavailable as usize;
+    let had_settled = had_settled || settled_here == Some(mark);
     if had_settled || (0..spec.replicas).filter(|slot| settled(*slot)).count() >= most {
         return Ok(());
     }
