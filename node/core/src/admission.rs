@@ -37,7 +37,7 @@ impl Node {
         let need = self.need_of(&key.0);
         let held = Held::new(self.epoch_for(&offer), offer.score, need, true, self.now.mono);
         self.held.insert(key.clone(), held);
-        let answer = Promise::Answer { to: from, offer: offer.id, workload: key.0.clone() };
+        let answer = Promise::Answer { to: from, offer: offer.id, workload: key.0.clone(), slot: key.1 };
         let claimed = Promise::Claimed { workload: key.0.clone(), slot: key.1 };
         self.publish_claim(&key.0, vec![claimed, answer]);
     }
@@ -125,9 +125,11 @@ impl Node {
         }
     }
 
-    /// The claim is durable: now the placer may know.
-    pub(crate) fn accept_offer(&mut self, to: NodeId, offer: u64, workload: &WorkloadName) {
-        self.answer(to, offer, workload, Verdict::Fits);
+    /// The claim is durable: now the placer may know, unless it was given up meanwhile.
+    pub(crate) fn accept_offer(&mut self, to: NodeId, offer: u64, (workload, slot): (&WorkloadName, u32)) {
+        if self.held.contains_key(&(workload.clone(), slot)) {
+            self.answer(to, offer, workload, Verdict::Fits);
+        }
     }
 
     /// Slots of a workload that this node holds, staged ones included.

@@ -27,6 +27,9 @@ use std::time::Duration;
 pub const ZONE_GRACE: Duration = Duration::from_secs(10);
 /// A new leader is known everywhere after this: what the one before it said no longer counts.
 pub(crate) const HANDOVER: Duration = Duration::from_secs(5);
+/// A gateway that is held for dead and says otherwise adds one to its generation, and one that
+/// takes office anew the milliseconds since: more than this is a new office.
+const NEW_OFFICE: u64 = 100;
 /// A gateway that was never heard is as good as down after this.
 const UNHEARD: Duration = Duration::from_secs(30);
 /// A leader has met the gateways of other zones within this.
@@ -345,7 +348,8 @@ impl Node {
             // One that took office anew since does not know yet that it led.
             let in_office = gate.between.generation_of(*node);
             let apart = gateway.leads()
-                && in_office.is_none_or(|generation| gateway.summary.generation >= generation)
+                && in_office
+                    .is_none_or(|known| known <= gateway.summary.generation.saturating_add(NEW_OFFICE))
                 && gate.missing.get(node).is_some_and(|since| *since + self.told_apart_after() <= now)
                 && { lives }();
             apart.then_some(*node)

@@ -511,7 +511,9 @@ impl Node {
     pub(crate) fn keep(&mut self, promise: Promise) {
         match promise {
             Promise::Reply(id) => self.reply(id, Ok(())),
-            Promise::Answer { to, offer, workload } => self.accept_offer(to, offer, &workload),
+            Promise::Answer { to, offer, workload, slot } => {
+                self.accept_offer(to, offer, (&workload, slot));
+            }
             Promise::Claimed { workload, slot } => self.on_claimed(&workload, slot),
         }
     }

@@ -37,6 +37,8 @@ pub(crate) enum Promise {
         offer: u64,
         /// Of which workload.
         workload: WorkloadName,
+        /// Which slot of it.
+        slot: u32,
     },
     /// Go on with a slot that is now claimed.
     Claimed {

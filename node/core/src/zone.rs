@@ -22,7 +22,11 @@ use orbweave_state::record::Record;
 use orbweave_trust::Certificate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+/// What the last leader of a zone said holds for so long after it leads no more, as long as
+/// nobody else does.
+const LAST_WORD: Duration = Duration::from_secs(30);
 /// Gateways that a zone has.
 pub const GATEWAYS: usize = 3;
 
@@ -97,8 +101,11 @@ pub(crate) struct Zones {
     /// Since when there is any other zone.
     pub many_since: Mono,
     voice: Option<NodeId>,
-    /// Who led last, whether or not it still does: what it held is taken over from it.
-    predecessor: Option<NodeId>,
+    /// Since when nobody leads, and the last word holds.
+    silent_since: Option<Mono>,
+    /// Who took office last of all that led, and when by its word: what it held is taken over
+    /// from it.
+    predecessor: Option<(u64, NodeId)>,
     counted: BTreeSet<NodeId>,
     states: BTreeMap<String, ZoneState>,
 }
@@ -120,7 +127,7 @@ impl Zones {
 
     /// Who led this zone last.
     pub fn predecessor(&self) -> Option<NodeId> {
-        self.predecessor
+        self.predecessor.map(|(_, node)| node)
     }
 
     /// Whether what a leader allots counts.
@@ -234,7 +241,9 @@ impl Node {
     /// Looks anew at who speaks for which zone, after something changed.
     /// Whether anything did.
     pub(crate) fn review_zones(&mut self) -> bool {
-        if !std::mem::take(&mut self.zones.changed) {
+        let now = self.now.mono;
+        let is_over = self.zones.silent_since.is_some_and(|since| since + LAST_WORD <= now);
+        if !std::mem::take(&mut self.zones.changed) && !is_over {
             return false;
         }
         let own = self.info.zone.clone();
@@ -244,19 +253,31 @@ impl Node {
             return false;
         }
         self.review_ranks(&own);
-        let voice = self.choose_voice();
-        let counted = self.choose_counted(&own, voice);
+        let is_new = self.zones.predecessor.is_none();
         let led = |(_, gateway): &(&NodeId, &Gateway)| gateway.leads() && gateway.summary.zone == own;
-        let led =
-            self.zones.gateways.iter().filter(led).max_by_key(|(_, gateway)| gateway.summary.generation);
-        let led = voice.or(led.map(|(node, _)| *node));
+        let led = self.zones.gateways.iter().filter(led);
+        let led = led.map(|(node, gateway)| (gateway.summary.generation, *node)).max();
+        self.zones.predecessor = self.zones.predecessor.max(led);
+        let leader = self.choose_voice();
+        // A leader that starts anew, or that was held for dead and says so, has to say again
+        // that it leads: nothing moves because of that. A node that starts anew goes by what
+        // its disk tells of the last one.
+        let last = if is_new { self.zones.predecessor() } else { self.zones.voice };
+        let (voice, counted, silent_since) = match (leader, last) {
+            (None, Some(last)) if !is_over => {
+                let counted =
+                    if is_new { self.choose_counted(&own, Some(last)) } else { self.zones.counted.clone() };
+                (Some(last), counted, Some(self.zones.silent_since.unwrap_or(now)))
+            }
+            _ => (leader, self.choose_counted(&own, leader), None),
+        };
         let zones = &mut self.zones;
-        zones.predecessor = led.or(zones.predecessor);
         if many && !zones.many {
-            zones.many_since = self.now.mono;
+            zones.many_since = now;
         }
         let differs = (zones.many, zones.voice, &zones.counted) != (many, voice, &counted);
         (zones.many, zones.voice, zones.counted) = (many, voice, counted);
+        zones.silent_since = silent_since;
         self.tell_of_zones();
         if differs {
             let names = self.zones.allotments.keys().chain(self.zones.seats.keys()).cloned();
@@ -297,13 +318,20 @@ impl Node {
         })
     }
 
-    /// The first by rank, once it leads; until then whoever led before.
+    /// The first by rank, once it leads; until then whoever led before. The word of one that
+    /// is dead is not the last if another led after it.
     fn choose_voice(&self) -> Option<NodeId> {
         let leads = |node: &NodeId| self.nodes.contains_key(node) && self.leads_here(*node);
         let first = self.zones.ranks.first().copied().filter(leads);
         let before = || self.zones.voice.filter(leads);
         let last = || {
-            let leaders = self.zones.gateways.iter().filter(|(node, _)| leads(node));
+            let is_last = |node: &NodeId, gateway: &Gateway| {
+                let generation = gateway.summary.generation;
+                let followed = self.zones.predecessor.is_some_and(|(last, _)| generation < last);
+                self.membership.is_alive(*node) || !followed
+            };
+            let leaders = self.zones.gateways.iter();
+            let leaders = leaders.filter(|(node, gateway)| leads(node) && is_last(node, gateway));
             let order = |(node, gateway): &(&NodeId, &Gateway)| {
                 (self.membership.is_alive(**node), gateway.summary.generation, **node)
             };

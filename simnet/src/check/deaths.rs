@@ -36,6 +36,8 @@ pub struct Deaths {
     doubts: BTreeMap<usize, (Mono, bool)>,
     /// Hosts that said goodbye.
     gone: BTreeSet<usize>,
+    /// When two that lie together buried a host.
+    framed: BTreeMap<usize, Mono>,
 }
 
 impl Checker for Deaths {
@@ -75,7 +77,7 @@ impl Checker for Deaths {
 
 impl Deaths {
     /// Whether the one that is declared dead gave any reason.
-    fn sound(&self, cluster: &Cluster, host: usize, event: &Event) -> Result<(), String> {
+    fn sound(&mut self, cluster: &Cluster, host: usize, event: &Event) -> Result<(), String> {
         let Some(dead) = event.about.and_then(|id| cluster.host_of(&id)) else { return Ok(()) };
         if self.gone.contains(&dead) || cluster.is_controlled(dead) {
             return Ok(());
@@ -93,7 +95,17 @@ impl Deaths {
             let witness = cluster.hosts.iter().position(|h| h.name == *word);
             witness.is_some_and(|i| cluster.is_controlled(i) || is_shut_out(i))
         });
-        if all.iter().any(|calm| *calm < SOUND_FOR) || !cluster.connected(host, dead) || liars.count() > 1 {
+        if liars.count() > 1 {
+            self.framed.insert(dead, cluster.time);
+            return Ok(());
+        }
+        // Whoever believed the liars does not answer the one that they framed.
+        let framed = |i: usize| self.framed.get(&i).is_some_and(|at| cluster.time.since(*at) < SOUND_FOR);
+        if all.iter().any(|calm| *calm < SOUND_FOR)
+            || !cluster.connected(host, dead)
+            || framed(host)
+            || framed(dead)
+        {
             return Ok(());
         }
         let name = &cluster.hosts[dead].name;

@@ -64,9 +64,14 @@ impl Rollouts {
         });
         for record in own {
             let Ok(claim) = Claim::decode(record.body()) else { continue };
+            let name = &record.id().key;
+            // What it holds no more, it knows by others alone.
+            self.had_settled.retain(|(of, workload, slot), _| {
+                (*of, workload) != (host, name) || claim.at(*slot).is_some()
+            });
             for range in &claim.ranges {
                 for slot in range.slots.start..range.slots.end {
-                    let slot = (host, record.id().key.clone(), slot);
+                    let slot = (host, name.clone(), slot);
                     self.had_settled.extend(range.settled.map(|mark| (slot, mark)));
                 }
             }

@@ -2,6 +2,7 @@
 
 use super::Stage;
 use crate::adversary;
+use crate::check::order;
 use crate::outputs::BAD;
 use crate::schedule::{Action, Deploy, Kind, ServiceLine, Timed, WeatherLine};
 use crate::world::{BEGIN, World};
@@ -364,8 +365,13 @@ impl Stage {
     }
 
     fn note_words(&mut self, i: usize, command: u64) {
-        let record = self.cluster.hosts[i].submission(command).and_then(|bytes| self.cluster.read(bytes));
-        if let Some(record) = record {
+        let read = |(i, command): (usize, u64)| {
+            self.cluster.hosts[i].submission(command).and_then(|bytes| self.cluster.read(bytes))
+        };
+        let Some(record) = read((i, command)) else { return };
+        // Of two words in one millisecond nodes keep one, whichever came last.
+        let before = self.ledger.words.get(record.id()).copied().and_then(read);
+        if before.is_none_or(|before| order(&record) >= order(&before)) {
             self.ledger.words.insert(record.id().clone(), (i, command));
         }
     }

@@ -11,6 +11,11 @@ const LEAVER: u64 = 22;
 /// after somebody went.
 const GONE_FOR: Duration = Duration::from_secs(40);
 
+/// How long all that takes, until it must be well again.
+pub(super) fn length(calm_s: u64) -> Duration {
+    Duration::from_secs(calm_s) + GONE_FOR
+}
+
 impl Stage {
     /// Lets time pass, takes a node away and brings it back. Says how long all then takes to
     /// be well, or what is wrong.

@@ -30,8 +30,11 @@ struct Death {
 impl Deaths {
     /// A host is about to be killed: notes who shall learn of it.
     pub fn of(&mut self, cluster: &Cluster, victim: usize) {
-        let others: Vec<NodeId> =
-            cluster.up().filter(|(i, _)| *i != victim).map(|(_, host)| host.id).collect();
+        // Others of its zone alone know it.
+        let zone = &cluster.hosts[victim].options.zone;
+        let there = cluster.up_in(cluster.island_of[victim]);
+        let others = there.filter(|(i, host)| *i != victim && host.options.zone == *zone);
+        let others: Vec<NodeId> = others.map(|(_, host)| host.id).collect();
         let slots: BTreeSet<(WorkloadName, u32)> =
             cluster.hosts[victim].instances.values().map(|x| (x.workload.clone(), x.slot)).collect();
         let first = |(workload, slot): &(WorkloadName, u32)| {

@@ -171,15 +171,19 @@ impl Run {
         }
         stage.heal(&schedule);
         let limit = schedule.converge_within_s.map_or(CONVERGE_WITHIN, Duration::from_secs);
-        let mut outcome = stage.converge(limit);
+        let late = |after: &str| {
+            let after = after.to_owned();
+            move |why: String| format!("{why}, {limit:?} after {after}")
+        };
+        let mut outcome = stage.converge(limit).map_err(late("all was healed"));
         let took = outcome.as_ref().ok().copied();
         if let (Ok(_), Some(calm_s)) = (&outcome, schedule.calm_s) {
-            outcome = stage.stay_calm(Duration::from_secs(calm_s), limit, seed);
+            let calm = stage.stay_calm(Duration::from_secs(calm_s), limit, seed);
+            outcome = calm.map_err(late("one more node went and came back"));
         }
         stage.expect_at_end(&schedule, took);
         stage.cluster.conclude();
-        let unconverged = outcome.err().map(|why| format!("{why}, {limit:?} after all was healed"));
-        stage.report(schedule, seed, took, unconverged)
+        stage.report(schedule, seed, took, outcome.err())
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) fn links(
     let bodies: Vec<Body> = plans.iter().map(body).collect();
     let grid = if sky.grid { grid(schedule, &bodies) } else { Vec::new() };
     let limit = schedule.converge_within_s.map_or(super::CONVERGE_WITHIN, Duration::from_secs);
-    let length = Duration::from_millis(schedule.faults_end_ms()) + limit + super::STAYS + BEYOND;
+    let calm = schedule.calm_s.map_or(Duration::ZERO, |calm_s| super::calm::length(calm_s) + limit);
+    let length = Duration::from_millis(schedule.faults_end_ms()) + limit + calm + super::STAYS * 2 + BEYOND;
     match SkyLinks::new(bodies, &grid, length, sky.spike, land) {
         Ok(links) => Box::new(links),
         Err(error) => panic!("the contacts of this scenario cannot be computed: {error}"),

@@ -2,7 +2,7 @@
 //! would overflow somewhere in the run. Each check names the field and what is wrong.
 
 use super::{Action, Hosts, Kills, Net, Place, Sky, TIME_MAX_S, WeatherLine, Window};
-use orbweave_model::{Label, Selector, WorkloadName, limit};
+use orbweave_model::{Label, Selector, Wall, WorkloadName, limit};
 
 /// What is wrong with which field.
 type Checked = Result<(), (&'static str, String)>;
@@ -86,7 +86,8 @@ impl Sky {
         if satellites == 0 || satellites > u64::from(HOSTS_MAX) {
             return Err(("sky.shell", format!("{satellites} satellites; 1 to {HOSTS_MAX} may be")));
         }
-        Ok(())
+        let first = shell.walker(Wall(0)).satellite(0, 0);
+        first.map(drop).map_err(|e| ("sky.shell", e.to_string()))
     }
 }
 
@@ -190,6 +191,10 @@ mod tests {
             ("[links]\nround-trip-limits-ms = [9, 3]", "links.round-trip-limits-ms"),
             (
                 "[sky]\nshell = { planes = 0, satellites-per-plane = 9, phasing = 0, inclination-deg = 53, altitude-km = 550 }",
+                "sky.shell",
+            ),
+            (
+                "[sky]\nshell = { planes = 3, satellites-per-plane = 3, phasing = 5, inclination-deg = 53, altitude-km = 550 }",
                 "sky.shell",
             ),
             ("[kills]\ncount = 4_000_000_000\nfrom-ms = 0\nevery-ms = 1\nback-after-ms = 1", "kills.count"),

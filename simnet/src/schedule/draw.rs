@@ -351,7 +351,7 @@ impl<'a> Draw<'a> {
     /// One more of the few that lie, or somebody else on one of them.
     fn lie(&mut self, at: u64) {
         let node = self.anybody();
-        if self.liars.len() * LIARS_ONE_IN < self.first || self.liars.contains(&node) {
+        if (self.liars.len() + 1) * LIARS_ONE_IN <= self.first || self.liars.contains(&node) {
             self.liars.insert(node);
             let node = self.name(node);
             self.admit(Kind::Liar, at, node, &adversary::LIARS);

@@ -101,6 +101,13 @@ impl Schedule {
                 .map_err(|why| wrong(("repeat.do", why)))?;
             self.events.extend(events);
         }
+        // Whoever is hostile acts in the first mesh's time, on hosts of any.
+        let several = self.hosts.iter().any(|group| group.island > 0 || group.islands > 1);
+        let hostile = self.events.iter().position(|event| matches!(event.action, Action::Admit { .. }));
+        if let Some(nth) = hostile.filter(|_| several) {
+            let why = "nobody hostile can be where meshes stand side by side (islands)".to_owned();
+            return Err(at(nth, "[[event]]")(("event.do", why)));
+        }
         for (nth, expect) in self.expectations.iter().enumerate() {
             let wrong = at(nth, "[[expect]]");
             if expect.at_ms.is_some_and(late) {
