@@ -22,11 +22,7 @@ use orbweave_state::record::Record;
 use orbweave_trust::Certificate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// What the last leader of a zone said holds for so long after it leads no more, as long as
-/// nobody else does.
-const LAST_WORD: Duration = Duration::from_secs(30);
 /// Gateways that a zone has.
 pub const GATEWAYS: usize = 3;
 
@@ -101,8 +97,6 @@ pub(crate) struct Zones {
     /// Since when there is any other zone.
     pub many_since: Mono,
     voice: Option<NodeId>,
-    /// Since when nobody leads, and the last word holds.
-    silent_since: Option<Mono>,
     /// Who took office last of all that led, and when by its word: what it held is taken over
     /// from it.
     predecessor: Option<(u64, NodeId)>,
@@ -241,9 +235,7 @@ impl Node {
     /// Looks anew at who speaks for which zone, after something changed.
     /// Whether anything did.
     pub(crate) fn review_zones(&mut self) -> bool {
-        let now = self.now.mono;
-        let is_over = self.zones.silent_since.is_some_and(|since| since + LAST_WORD <= now);
-        if !std::mem::take(&mut self.zones.changed) && !is_over {
+        if !std::mem::take(&mut self.zones.changed) {
             return false;
         }
         let own = self.info.zone.clone();
@@ -253,31 +245,18 @@ impl Node {
             return false;
         }
         self.review_ranks(&own);
-        let is_new = self.zones.predecessor.is_none();
         let led = |(_, gateway): &(&NodeId, &Gateway)| gateway.leads() && gateway.summary.zone == own;
         let led = self.zones.gateways.iter().filter(led);
         let led = led.map(|(node, gateway)| (gateway.summary.generation, *node)).max();
         self.zones.predecessor = self.zones.predecessor.max(led);
-        let leader = self.choose_voice();
-        // A leader that starts anew, or that was held for dead and says so, has to say again
-        // that it leads: nothing moves because of that. A node that starts anew goes by what
-        // its disk tells of the last one.
-        let last = if is_new { self.zones.predecessor() } else { self.zones.voice };
-        let (voice, counted, silent_since) = match (leader, last) {
-            (None, Some(last)) if !is_over => {
-                let counted =
-                    if is_new { self.choose_counted(&own, Some(last)) } else { self.zones.counted.clone() };
-                (Some(last), counted, Some(self.zones.silent_since.unwrap_or(now)))
-            }
-            _ => (leader, self.choose_counted(&own, leader), None),
-        };
+        let voice = self.choose_voice(&own);
+        let counted = self.choose_counted(&own, voice);
         let zones = &mut self.zones;
         if many && !zones.many {
-            zones.many_since = now;
+            zones.many_since = self.now.mono;
         }
         let differs = (zones.many, zones.voice, &zones.counted) != (many, voice, &counted);
         (zones.many, zones.voice, zones.counted) = (many, voice, counted);
-        zones.silent_since = silent_since;
         self.tell_of_zones();
         if differs {
             let names = self.zones.allotments.keys().chain(self.zones.seats.keys()).cloned();
@@ -320,8 +299,14 @@ impl Node {
 
     /// The first by rank, once it leads; until then whoever led before. The word of one that
     /// is dead is not the last if another led after it.
-    fn choose_voice(&self) -> Option<NodeId> {
-        let leads = |node: &NodeId| self.nodes.contains_key(node) && self.leads_here(*node);
+    ///
+    /// What a leader said in a life before goes on holding until it says something else or
+    /// another leads: nothing moves because a leader starts anew, or was accused.
+    fn choose_voice(&self, own: &str) -> Option<NodeId> {
+        let leads = |node: &NodeId| {
+            let leads = |gateway: &Gateway| gateway.leads() && gateway.summary.zone == own;
+            self.nodes.contains_key(node) && self.zones.gateways.get(node).is_some_and(leads)
+        };
         let first = self.zones.ranks.first().copied().filter(leads);
         let before = || self.zones.voice.filter(leads);
         let last = || {
