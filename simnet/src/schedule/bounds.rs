@@ -23,8 +23,18 @@ const MILLION: u32 = 1_000_000;
 
 impl Hosts {
     pub(super) fn check(&self, has_sky: bool) -> Checked {
-        if let Some(name) = self.names().first() {
+        // The last is the longest.
+        if let Some(name) = self.names().last() {
             name.parse::<WorkloadName>().map_err(|e| ("hosts.name", e.to_string()))?;
+        }
+        if self.zone.len() > limit::NAME_BYTES_MAX {
+            return Err((
+                "hosts.zone",
+                format!("{} bytes; at most {}", self.zone.len(), limit::NAME_BYTES_MAX),
+            ));
+        }
+        if self.labels.len() > limit::LABELS_MAX {
+            return Err(("hosts.labels", format!("{}; at most {}", self.labels.len(), limit::LABELS_MAX)));
         }
         if !self.zone.is_empty() && self.zones > 0 {
             return Err(("hosts.zones", "say either zone or zones".into()));
@@ -141,8 +151,15 @@ impl Action {
                 if deploy.replicas > limit::REPLICAS_MAX {
                     return Err(format!("{} replicas; at most {}", deploy.replicas, limit::REPLICAS_MAX));
                 }
-                if deploy.bytes > limit::COMPONENT_BYTES_MAX {
-                    return Err(format!("{} bytes; at most {}", deploy.bytes, limit::COMPONENT_BYTES_MAX));
+                if deploy.bytes == 0 || deploy.bytes > limit::COMPONENT_BYTES_MAX {
+                    let most = limit::COMPONENT_BYTES_MAX;
+                    return Err(format!("a component of {} bytes; 1 to {most} may be", deploy.bytes));
+                }
+                if deploy.rollout.is_some_and(|rollout| rollout.at_a_time == 0) {
+                    return Err("a rollout of no slot at a time never begins".into());
+                }
+                if let Some((what, most)) = deploy.policy.beyond() {
+                    return Err(format!("more than {most} {what}"));
                 }
                 if deploy.release == 0 {
                     return Err("a release's sequence number begins with 1".into());
@@ -180,11 +197,18 @@ mod tests {
 
     #[test]
     fn what_is_beyond_its_bounds_is_named_by_its_field() {
+        let long = WHOLE.replace("\"node\"", &format!("\"{}\"", "n".repeat(62)));
+        assert!(Schedule::parse(&long).is_err_and(|e| e.to_string().contains("hosts.name")));
         for (more, field) in [
             ("site = 4_000_000_000\nspread = 4_000_000_000", "hosts.site"),
             ("island = 4_000_000_000\nislands = 4_000_000_000", "hosts.island"),
             ("zone = \"a\"\nzones = 3", "hosts.zones"),
             ("place = \"orbit\"", "hosts.place"),
+            (
+                "[[event]]\nat-ms = 1\ndo = { deploy = { workload = \"app\", node = \"node-0\", replicas = 1, rollout = { at-a-time = 0, settle-ms = 1 } } }",
+                "event.do",
+            ),
+            ("[[expect]]\nat-ms = 5\nthat = { converged-within = { ms = 1 } }", "expect.that"),
             ("skew-ms = -9_000_000_000_000_000_000", "hosts.skew-ms"),
             ("certified-hours-ago = 4_000_000_000", "hosts.certified-hours-ago"),
             ("[links]\nbetween-ms = 9_000_000_000_000_000_000", "links.between-ms"),

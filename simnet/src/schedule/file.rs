@@ -22,6 +22,9 @@ pub enum ScenarioError {
     },
 }
 
+/// The longest first phase under a sky, in seconds: a hundred days.
+const SKY_MAX_S: u64 = 100 * 24 * 3_600;
+
 impl Schedule {
     /// Reads a scenario file. An error names the line and the field.
     pub fn parse(text: &str) -> Result<Self, ScenarioError> {
@@ -53,6 +56,10 @@ impl Schedule {
         self.links.check().map_err(at(0, "[links]"))?;
         if let Some(sky) = &self.sky {
             sky.check().map_err(at(0, "[sky]"))?;
+            // All contacts are computed before the run.
+            if self.faults_end_ms() > SKY_MAX_S * 1_000 {
+                return Err(plain("faults-s", format!("under a sky at most {SKY_MAX_S} s")));
+            }
         }
         if let Some(kills) = &self.kills {
             kills.check().map_err(at(0, "[kills]"))?;
@@ -112,6 +119,10 @@ impl Schedule {
             let wrong = at(nth, "[[expect]]");
             if expect.at_ms.is_some_and(late) {
                 return Err(wrong(("expect.at-ms", too_late())));
+            }
+            if expect.at_ms.is_some() && matches!(expect.that, Expect::ConvergedWithin { .. }) {
+                let why = "it is of the end: leave at-ms out".to_owned();
+                return Err(wrong(("expect.that", why)));
             }
             self.can_hold(&expect.that, &names).map_err(|why| wrong(("expect.that", why)))?;
         }
