@@ -14,7 +14,7 @@ use crate::gateway::Gate;
 use crate::node::Node;
 use crate::summary::{Office, Summary};
 use orbweave_model::plant::{self, Plant};
-use orbweave_model::{Mono, NodeId, WorkloadName};
+use orbweave_model::{Mono, NodeId, WorkloadName, limit};
 use orbweave_scheduler::rank;
 use orbweave_scheduler::rivals::Phase;
 use orbweave_state::membership::Timing;
@@ -245,7 +245,12 @@ impl Node {
             return false;
         }
         self.review_ranks(&own);
-        let led = |(_, gateway): &(&NodeId, &Gateway)| gateway.leads() && gateway.summary.zone == own;
+        // An office is dated by a clock: one from far ahead would stay the last for good.
+        let horizon = (self.wall() + limit::CLOCK_AHEAD_MAX).0;
+        let led = |(_, gateway): &(&NodeId, &Gateway)| {
+            let Summary { zone, generation, .. } = &*gateway.summary;
+            gateway.leads() && *zone == own && *generation <= horizon
+        };
         let led = self.zones.gateways.iter().filter(led);
         let led = led.map(|(node, gateway)| (gateway.summary.generation, *node)).max();
         self.zones.predecessor = self.zones.predecessor.max(led);

@@ -1,6 +1,6 @@
 //! Satellites and ground stations of a run.
 
-use super::Schedule;
+use super::{Hosts, Schedule};
 use orbweave_contact::{Elements, Walker};
 use orbweave_core::link_plan::{LinkPlan, Orbit, Site, WalkerSlot};
 use orbweave_model::Wall;
@@ -145,8 +145,17 @@ fn usual_elevation() -> u32 {
 }
 
 impl Schedule {
-    /// Fills in what the files say that the sky names; `read` gives a file's text.
+    /// Fills in what the files say that the sky names, once the matrix of round trips is read
+    /// in; `read` gives a file's text. Hosts must be where these files know a place.
     pub fn load(mut self, read: impl Fn(&str) -> Result<String, String>) -> Result<Self, String> {
+        if let Some(matrix) = &self.links.matrix {
+            let sites = (self.links.round_trip_us.len() as u64).isqrt();
+            let last = |group: &Hosts| u64::from(group.site) + u64::from(group.spread.saturating_sub(1));
+            if let Some(group) = self.hosts.iter().find(|group| last(group) >= sites) {
+                let (name, last) = (&group.name, last(group));
+                return Err(format!("hosts {name:?}: site {last}, and {matrix} has {sites}"));
+            }
+        }
         let Some(sky) = &mut self.sky else { return Ok(self) };
         if !sky.stations.is_empty() {
             let of_file = |why| format!("{}, {why}", sky.stations);
