@@ -51,6 +51,8 @@ pub struct Disk {
     pending: VecDeque<(BatchId, Vec<Entry>)>,
     /// How many of these, the oldest, are in the transaction that is under way.
     in_transaction: usize,
+    /// Whether a transaction found no room since somebody last asked.
+    failed: bool,
 }
 
 impl Disk {
@@ -112,6 +114,17 @@ impl Disk {
     pub(crate) fn crash(&mut self) {
         self.pending.clear();
         self.in_transaction = 0;
+    }
+
+    /// A transaction found no room: what was not durable is gone.
+    pub(crate) fn fail(&mut self) {
+        self.crash();
+        self.failed = true;
+    }
+
+    /// Whether a transaction found no room since this was last asked.
+    pub(crate) fn take_failure(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
     }
 
     /// A durable record, by its identity's bytes.

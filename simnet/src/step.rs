@@ -165,7 +165,7 @@ impl Cluster {
 
     /// The process ends by itself: what was not written is not written any more.
     fn stop_for_full_disk(&mut self, i: usize) {
-        self.hosts[i].disk.crash();
+        self.hosts[i].disk.fail();
         self.kill(i);
     }
 

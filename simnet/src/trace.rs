@@ -76,6 +76,7 @@ impl Trace {
                 self.word(start.memory_bytes);
                 self.word(start.call_time.as_nanos() as u64);
                 self.word(u64::from(start.concurrency));
+                self.maybe(start.health.as_deref(), |trace, path| trace.bytes(path.as_bytes()));
             }
             Output::Stop { instance } => self.tag(10).bytes(format!("{instance:?}").as_bytes()),
             Output::Persist { batch, writes } => {
@@ -112,7 +113,22 @@ impl Trace {
 
     fn event(&mut self, event: &Event) {
         self.tag(13).tag(event.kind as u8).bytes(event.text.as_bytes());
-        self.bytes(event.cause.as_deref().unwrap_or_default().as_bytes());
+        self.maybe(event.cause.as_deref(), |trace, cause| trace.bytes(cause.as_bytes()));
+        self.maybe(event.workload.as_ref(), |trace, name| trace.bytes(name.as_str().as_bytes()));
+        self.maybe(event.slot, |trace, slot| trace.word(u64::from(slot)));
+        self.maybe(event.epoch, Self::word);
+        self.maybe(event.instance, |trace, run| trace.bytes(format!("{run:?}").as_bytes()));
+        self.maybe(event.about, |trace, node| {
+            trace.id(node.as_bytes());
+        });
+        self.maybe(event.took, |trace, took| trace.word(took.as_nanos() as u64));
+    }
+
+    fn maybe<T>(&mut self, value: Option<T>, add: impl FnOnce(&mut Self, T)) {
+        self.tag(u8::from(value.is_some()));
+        if let Some(value) = value {
+            add(self, value);
+        }
     }
 
     fn tag(&mut self, tag: u8) -> &mut Self {

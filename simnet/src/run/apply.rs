@@ -46,7 +46,14 @@ impl Stage {
     pub fn apply(&mut self, event: &Timed) {
         self.cluster.disturb();
         let took_effect = self.act(&event.action);
-        if let Some(kind) = event.part_of.filter(|_| took_effect) {
+        let counts = match event.part_of {
+            // Counted where a crash loses what was not durable, whoever made the disk slow.
+            Some(Kind::LostWrites) => false,
+            // A disk that had room again before anything was written stopped nobody.
+            Some(Kind::FullDisk) => matches!(event.action, Action::FreeDisk(_)),
+            _ => true,
+        };
+        if let Some(kind) = event.part_of.filter(|_| took_effect && counts) {
             self.measured.borrow_mut().fault(kind);
         }
     }
@@ -146,7 +153,10 @@ impl Stage {
             Action::ForgetTime(_) if host.life == 0 => return false,
             Action::SlowDisk { ms: 1.., .. } if host.node.is_none() => return false,
             Action::FillDisk(_) => host.disk_full = true,
-            Action::FreeDisk(_) => host.disk_full = false,
+            Action::FreeDisk(_) => {
+                host.disk_full = false;
+                return host.disk.take_failure();
+            }
             Action::SlowDisk { ms: 0, .. } => host.slow_disk = None,
             Action::SlowDisk { ms, .. } => host.slow_disk = Some(Duration::from_millis(*ms)),
             Action::Break(_) => host.options.broken = true,
