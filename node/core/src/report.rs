@@ -250,13 +250,18 @@ impl Node {
 
     /// Every workload, deleted ones included.
     pub fn workloads(&self) -> Vec<WorkloadReport> {
-        let report = |(name, d): (&WorkloadName, &crate::view::Desired)| WorkloadReport {
+        self.desired.keys().filter_map(|name| self.workload(name)).collect()
+    }
+
+    /// One of them. `None` if this node never heard of it.
+    pub fn workload(&self, name: &WorkloadName) -> Option<WorkloadReport> {
+        let desired = self.desired.get(name)?;
+        Some(WorkloadReport {
             name: name.clone(),
-            spec: WorkloadSpec::clone(&d.spec),
-            hlc: d.hlc,
-            release: d.release.clone(),
-        };
-        self.desired.iter().map(report).collect()
+            spec: WorkloadSpec::clone(&desired.spec),
+            hlc: desired.hlc,
+            release: desired.release.clone(),
+        })
     }
 
     /// The components of all workloads: what members may fetch.

@@ -15,7 +15,7 @@ use std::cmp::Reverse;
 /// Why a slot is where it is, or nowhere.
 pub fn why(node: &Node, name: &WorkloadName, slot: u32) -> Option<Why> {
     let why = node.why(name, slot)?;
-    let generation = node.workloads().into_iter().find(|w| w.name == *name)?.spec.generation;
+    let generation = node.workload(name)?.spec.generation;
     let claims = node.slots(name).into_iter().filter(|s| s.slot == slot && s.holding.is_some());
     let refused = |place: &&Place| place.verdict != verdict::Verdict::Fits;
     let reasons = Reason::of(why.places.iter().filter(refused).map(|place| &place.verdict));

@@ -350,7 +350,7 @@ impl Backend for NodeHandle {
         let name = workload.clone();
         let mut described = self
             .ask(move |node| {
-                let report = node.workloads().into_iter().find(|w| w.name == name)?;
+                let report = node.workload(&name)?;
                 Some(Describe {
                     workload: view::workload(node, &report, &view::route_table(node).conflicts()),
                     requires: report.spec.requires.clone(),

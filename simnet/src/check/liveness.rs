@@ -137,7 +137,7 @@ fn all_on_one_revision(
 ) -> Result<(), String> {
     let Some(node) = cluster.hosts[host].up() else { return Ok(()) };
     let failed = node.progress(name).is_some_and(|progress| progress.failed.is_some());
-    let accepted = node.workloads().into_iter().any(|w| w.name == *name && w.release.is_ok());
+    let accepted = node.workload(name).is_some_and(|workload| workload.release.is_ok());
     if spec.deleted || failed || !accepted || cluster.hosts[host].node.is_none() {
         return Ok(());
     }
