@@ -193,6 +193,8 @@ pub struct Session {
     due: Option<Turn>,
     /// The session began with news: whether they were all is still to be shown.
     unverified: bool,
+    /// It began with news, and all of them are told.
+    after_news: bool,
     /// What our last turn offered, and what it listed.
     offered: Vec<Key>,
     listed: Vec<Key>,
@@ -247,6 +249,7 @@ impl Session {
             peer_mark: None,
             due: None,
             unverified: false,
+            after_news: false,
             offered: Vec::new(),
             listed: Vec::new(),
             asked: 0,

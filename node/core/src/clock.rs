@@ -39,7 +39,7 @@ impl Clock {
     /// it is wrong, and goes on from there until a peer knows better.
     pub fn start(&mut self, wall: Wall) {
         // Readings of peers may have been a little ahead.
-        if self.read(wall) > wall + limit::CLOCK_AHEAD_MAX * 2 {
+        if self.floor > self.uncut(wall) + limit::CLOCK_AHEAD_MAX * 2 {
             self.offset_ms = i64::try_from(self.floor.0.saturating_sub(wall.0)).unwrap_or(i64::MAX);
             self.lost = true;
         }
@@ -47,7 +47,12 @@ impl Clock {
 
     /// The corrected time.
     pub fn read(&self, wall: Wall) -> Wall {
-        Wall(wall.0.saturating_add_signed(self.offset_ms)).max(self.floor)
+        self.uncut(wall).max(self.floor)
+    }
+
+    /// What the time would be if nothing had been seen yet.
+    fn uncut(&self, wall: Wall) -> Wall {
+        Wall(wall.0.saturating_add_signed(self.offset_ms))
     }
 
     /// Takes note of what was written down at this time: the clock does not go behind it.
@@ -72,6 +77,8 @@ impl Clock {
             if self.lost && self.offset_ms <= 0 {
                 (self.offset_ms, self.lost) = (0, false);
             }
+            // Set to before what was seen, it would stand still until true time caught up.
+            self.start(now.wall);
         }
     }
 
@@ -109,6 +116,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orbweave_model::Mono;
 
     const WALL: Wall = Wall(1_800_000_000_000);
 
@@ -144,6 +152,29 @@ mod tests {
         assert_eq!(lost(&[2_000_000]), 2_000_000);
         assert_eq!(lost(&[2_000_000, 9_000_000]), 2_000_000);
         assert_eq!(lost(&[9_000_000, 2_000_000, 2_000_001]), 2_000_001);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_to_before_what_was_seen_goes_on_from_there() {
+        let at = |ms: u64, wall: u64| Now { mono: Mono(ms * 1_000_000), wall: Wall(wall) };
+        let mut clock = Clock::new(Wall(0));
+        clock.start(WALL);
+        clock.raise(WALL);
+        clock.advanced(at(0, WALL.0), at(1_000, 5_000));
+        assert_eq!(clock.read(Wall(5_000)), WALL);
+        assert_eq!(clock.read(Wall(65_000)), WALL + Duration::from_secs(60), "it does not stand still");
+        // It is lost: one peer's word counts.
+        clock.peer_says(NodeId([1; 32]), Wall(65_000), WALL + Duration::from_secs(600));
+        assert_eq!(clock.read(Wall(65_000)), WALL + Duration::from_secs(600));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_a_little_is_believed() {
+        let at = |ms: u64, wall: u64| Now { mono: Mono(ms * 1_000_000), wall: Wall(wall) };
+        let mut clock = Clock::new(Wall(0));
+        clock.raise(WALL);
+        clock.advanced(at(0, WALL.0 + 10_000), at(1_000, WALL.0 - 30_000));
+        assert_eq!(clock.read(Wall(WALL.0 + 1)), Wall(WALL.0 + 1));
     }
 
     #[test]

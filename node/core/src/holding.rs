@@ -133,14 +133,19 @@ impl Node {
 
     /// Says which slots of a workload this node holds now.
     pub(crate) fn publish_claim(&mut self, name: &WorkloadName, promises: Vec<Promise>) {
+        let claim = self.claim_of(name);
+        self.say(RecordKind::CLAIM, name.as_str(), claim.encode(), promises);
+    }
+
+    /// Which slots of a workload this node holds now, as it says so.
+    pub(crate) fn claim_of(&self, name: &WorkloadName) -> Claim {
         let first = (name.clone(), 0);
         let mine = self.held.range(first..).take_while(|((n, _), _)| n == name);
-        let claim = Claim::of(mine.map(|((_, slot), h)| {
+        Claim::of(mine.map(|((_, slot), h)| {
             let generation = h.current.as_ref().map(|run| run.generation);
             let range = ClaimRange::one(*slot, h.epoch, h.phase, h.score, generation);
             ClaimRange { settled: h.settled, failed: h.failed, ..range }
-        }));
-        self.say(RecordKind::CLAIM, name.as_str(), claim.encode(), promises);
+        }))
     }
 
     /// Keeps what this node holds of a workload in line with what is wanted.

@@ -128,12 +128,12 @@ impl Node {
         // Own records of a life that this store forgot would win over new ones.
         if id.author == self.me.into() {
             self.hlc.observe(record.hlc());
-            if self.store.get(&id).is_none() && id.kind == RecordKind::CLAIM {
-                // Others must learn that this node no longer holds it.
-                if let Ok(name) = id.key.parse::<WorkloadName>() {
-                    self.publish_claim(&name, Vec::new());
-                }
-                return;
+            if id.kind == RecordKind::CLAIM
+                && let Ok(name) = id.key.parse::<WorkloadName>()
+                && self.claim_of(&name).encode() != record.body()
+            {
+                // Others must learn what this node holds in this life.
+                return self.publish_claim(&name, Vec::new());
             }
         }
         // A session has one cutoff for both sides; a rumour has none, and what some have

@@ -281,6 +281,10 @@ impl Adversary for Liar {
 
     fn intercept(&mut self, _host: usize, output: Output) -> Vec<Output> {
         match (self.lie, output) {
+            // Its node hears the lie and contradicts it.
+            (Lie::ClaimsEverything | Lie::InflatesEpochs | Lie::DatesAhead, Output::Publish { .. }) => {
+                Vec::new()
+            }
             (Lie::AdmitsEverything, Output::Datagram { to, bytes }) => match Message::decode(&bytes) {
                 Ok(Message::Answer(mut answer)) => {
                     answer.verdict = Verdict::Fits;
@@ -298,7 +302,10 @@ impl Adversary for Liar {
             }
             (Lie::Withholds, Output::Publish { .. }) => Vec::new(),
             (Lie::Withholds, Output::Sync { id, .. }) if !id.ours => vec![Output::SyncClose { id }],
-            (Lie::Withholds, Output::Datagram { to, bytes }) => match Message::decode(&bytes) {
+            (
+                Lie::Withholds | Lie::ClaimsEverything | Lie::InflatesEpochs | Lie::DatesAhead,
+                Output::Datagram { to, bytes },
+            ) => match Message::decode(&bytes) {
                 Ok(Message::Record(_)) => Vec::new(),
                 _ => vec![Output::Datagram { to, bytes }],
             },

@@ -161,3 +161,28 @@ fn a_stranger_who_signs_with_its_own_key_is_not_heard() {
     }
     assert_eq!(state(&cluster), before);
 }
+
+#[test]
+fn a_claim_of_a_life_that_its_node_forgot_is_taken_back() {
+    use orbweave_core::claim::{Claim, ClaimRange};
+    use orbweave_model::Hlc;
+    use orbweave_scheduler::rivals::Phase;
+    use orbweave_state::record::{Record, RecordKind};
+    let mut cluster = running(3, 3, 4, Faults::default());
+    let mut spec = cluster.spec("app", 1);
+    spec.generation = 2;
+    cluster.submit(0, "app", &spec);
+    cluster.expect(secs(60), |c| check::healthy(c, "app", 1));
+    for forgetful in 0..3 {
+        // Two of the three hold nothing any more, and have said so.
+        let slots = (0..1).map(|slot| ClaimRange::one(slot, 50, Phase::Running, i64::MAX, Some(2)));
+        let body = Claim::of(slots).encode();
+        let hlc = Hlc { wall: cluster.wall() + secs(5), count: 0 };
+        let key = &cluster.hosts[forgetful].key;
+        let bytes = Record::sign(key, cluster.world.mesh, RecordKind::CLAIM, "app", hlc, body);
+        cluster.feed((forgetful + 1) % 3, Input::Gossip { bytes });
+        cluster.run(secs(60));
+        cluster.expect(secs(60), |c| check::healthy(c, "app", 1));
+        assert_eq!(check::placed(&cluster, "app", 1), Ok(()), "{}", cluster.story(50));
+    }
+}

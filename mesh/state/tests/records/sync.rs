@@ -2,6 +2,7 @@
 
 use crate::exchange::{NOW, Side, equal, reconcile, session};
 use crate::{MESH, open, record};
+use orbweave_model::Wall;
 use orbweave_state::record::Record;
 use orbweave_state::store::Store;
 use orbweave_state::sync::{Opening, Session, SyncError, WireVersion};
@@ -47,16 +48,42 @@ fn what_arrived_since_the_last_session_comes_without_ranges_and_costs_little_bes
 }
 
 #[test]
-fn of_two_records_of_one_identity_only_the_newer_one_travels() {
-    let (mut a, mut b) = (store(0..300, 1, b"x"), store(0..300, 1, b"x"));
-    for n in 0..40 {
-        let side = if n % 2 == 0 { &mut a } else { &mut b };
-        side.merge(record(1, &format!("w{}", n * 7), 2 + n, &[7; 300]));
+fn of_two_records_of_one_identity_only_the_newer_one_travels_between_strangers() {
+    for salt in 1..=16 {
+        let (a, b) = (store(0..300, 1, b"x"), store(0..300, 1, b"x"));
+        let (mut a, mut b) = (Side::new(1, a), Side::new(2, b));
+        for n in 0..40 {
+            let side = if n % 2 == 0 { &mut a } else { &mut b };
+            side.store.merge(record(1, &format!("w{}", n * 7), 2 + n, &[7; 300]));
+        }
+        let cost = session(&mut a, &mut b, NOW, salt, usize::MAX);
+        assert!(cost.ended && equal(&a.store, &b.store));
+        let newer: usize = a.store.iter().filter(|r| r.body().len() == 300).map(|r| r.bytes().len()).sum();
+        assert_eq!(cost.records, newer, "salt {salt}: {cost:?}");
     }
-    let cost = reconcile(&mut a, &mut b);
-    assert!(equal(&a, &b));
-    let newer: usize = a.iter().filter(|r| r.body().len() == 300).map(|r| r.bytes().len()).sum();
-    assert_eq!(cost.records, newer, "{cost:?}");
+}
+
+#[test]
+fn where_news_did_not_suffice_one_session_in_eight_brings_what_identities_might_hide() {
+    let mut blind = Vec::new();
+    for salt in 1..=16 {
+        let (a, b) = (store(0..300, 1, b"x"), store(0..300, 1, b"x"));
+        let (mut a, mut b) = (Side::new(1, a), Side::new(2, b));
+        session(&mut a, &mut b, NOW, 1, usize::MAX);
+        // A cursor passes what its owner refuses.
+        b.store.merge(record(1, "w7", 2, &[7; 300]));
+        a.refuses = Some(Wall(2));
+        session(&mut a, &mut b, NOW, 3, usize::MAX);
+        a.refuses = None;
+        let cost = session(&mut b, &mut a, NOW, salt, usize::MAX);
+        assert!(cost.ended && equal(&a.store, &b.store));
+        let newer = b.store.iter().find(|r| r.body().len() == 300).map_or(0, |r| r.bytes().len());
+        assert!(cost.ranges && cost.records >= newer, "salt {salt}: {cost:?}");
+        if cost.records > newer {
+            blind.push(salt);
+        }
+    }
+    assert_eq!(blind, [8, 16]);
 }
 
 #[test]
