@@ -153,7 +153,8 @@ impl<'a> Choice<'a> {
         term::ALL.iter().map(share).filter(|share| share.value != 0).collect()
     }
 
-    pub(crate) fn score(&self, candidate: &Candidate) -> i64 {
+    /// How good a place a candidate is, whether or not it can take the slot.
+    pub fn score(&self, candidate: &Candidate) -> i64 {
         term::ALL.iter().map(|term| (term.weigh)(self, candidate)).fold(0, i64::saturating_add)
     }
 

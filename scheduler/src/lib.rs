@@ -15,6 +15,7 @@
 
 pub mod balance;
 pub mod candidate;
+pub mod newcomers;
 pub mod policy;
 pub mod quota;
 pub mod rank;

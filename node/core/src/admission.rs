@@ -23,7 +23,7 @@ const EPOCH_AHEAD_MAX: u64 = 1_024;
 
 impl Node {
     pub(crate) fn on_offer(&mut self, from: NodeId, offer: Offer) {
-        let verdict = self.admit(&offer);
+        let verdict = self.admit(from, &offer);
         let key = (offer.workload.clone(), offer.slot);
         if verdict != Verdict::Fits {
             return self.answer(from, offer.id, &offer.workload, verdict);
@@ -51,18 +51,21 @@ impl Node {
 
     /// Whether whoever offers a slot has an older view than this node: there is a newer
     /// claim on it, or another one runs it, which this node sees alive. One that does not
-    /// answer may be dead, as the placer says.
-    fn is_held_elsewhere(&self, offer: &Offer) -> bool {
+    /// answer may be dead, as the placer says; and whoever runs it may hand it over to one
+    /// that holds less.
+    fn is_held_elsewhere(&self, from: NodeId, offer: &Offer) -> bool {
         let rivals = self.holdings(&offer.workload, offer.slot);
         rivals.iter().filter(|rival| rival.phase != Phase::Draining).any(|rival| {
             let runs = rival.phase == Phase::Running && rival.holder != self.me && !rival.yields;
             rival.epoch > offer.epoch_seen
-                || (runs && self.membership.state(rival.holder) == MemberState::Alive)
+                || (runs
+                    && self.membership.state(rival.holder) == MemberState::Alive
+                    && !(rival.holder == from && self.relieves(from)))
         })
     }
 
     /// Whether this node takes the slot, by what it knows of itself.
-    fn admit(&self, offer: &Offer) -> Verdict {
+    fn admit(&self, from: NodeId, offer: &Offer) -> Verdict {
         let name = &offer.workload;
         let Some(desired) = self.desired.get(name).filter(|d| d.spec.generation >= offer.generation) else {
             return Verdict::Unknown;
@@ -74,7 +77,7 @@ impl Node {
             return if held.phase == Phase::Draining { Verdict::BackingOff } else { Verdict::Fits };
         }
         let elsewhere = matches!(self.seat(name, offer.slot), Seat::Elsewhere | Seat::RunsElsewhere);
-        let stale = elsewhere || self.is_held_elsewhere(offer) || self.held_here(name) > offer.held;
+        let stale = elsewhere || self.is_held_elsewhere(from, offer) || self.held_here(name) > offer.held;
         if desired.spec.deleted || offer.slot >= desired.spec.replicas || stale {
             return Verdict::StaleView;
         }

@@ -38,6 +38,7 @@ pub enum EventKind {
     ZoneLost,
     ZoneSplit,
     Allotted,
+    HandedOver,
 }
 
 /// Something that the node saw, decided or did.

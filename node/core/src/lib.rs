@@ -44,6 +44,7 @@ pub mod plan;
 #[cfg(feature = "plants")]
 mod plants;
 pub mod quota;
+mod rebalancing;
 mod records;
 mod refresh;
 mod renewal;

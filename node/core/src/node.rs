@@ -14,6 +14,7 @@ use crate::node_info::NodeInfo;
 use crate::peers::{FIRST_SYNCS, Peer};
 use crate::placing::{Freshness, Vacancy};
 use crate::quota::Quota;
+use crate::rebalancing::Rebalancing;
 use crate::records::{Promise, Staged};
 use crate::refresh;
 use crate::rollout::Turns;
@@ -200,6 +201,7 @@ pub struct Node {
     pub(crate) settled_at: Mono,
     pub(crate) settled: bool,
     pub(crate) vacancies: BTreeMap<(WorkloadName, u32), Vacancy>,
+    pub(crate) rebalancing: Rebalancing,
     pub(crate) fresh: BTreeMap<NodeId, Freshness>,
     pub(crate) offer_count: u64,
     pub(crate) held: BTreeMap<(WorkloadName, u32), Held>,
@@ -341,6 +343,7 @@ impl Node {
             settled_at: now.mono + SETTLE_ALONE,
             settled: false,
             vacancies: BTreeMap::new(),
+            rebalancing: Rebalancing::default(),
             fresh: BTreeMap::new(),
             offer_count: 0,
             held: BTreeMap::new(),
@@ -416,7 +419,8 @@ impl Node {
         let settled = (!self.settled).then_some(self.settled_at);
         let held = self.held.values().filter_map(|h| h.due()).min();
         let gate = self.zones.gate.as_ref().and_then(|gate| gate.due());
-        let parts = [self.membership.next_timeout(), settled, vacancy, held, self.rumours.due(), gate];
+        let (rumours, rebalancing) = (self.rumours.due(), self.rebalancing.due());
+        let parts = [self.membership.next_timeout(), settled, vacancy, held, rumours, rebalancing, gate];
         (parts.into_iter().chain([Some(self.next_sync), Some(self.next_tick)]))
             .flatten()
             .min()
@@ -474,6 +478,7 @@ impl Node {
         self.advance_allotments();
         self.advance_held();
         self.advance_vacancies();
+        self.rebalance_if_due();
         self.tell_rumours();
         self.drain_membership();
         self.drain_between();

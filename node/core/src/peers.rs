@@ -358,7 +358,11 @@ impl Node {
         use membership::Event as E;
         self.zones.changed = true;
         match &event {
-            E::Up { node, .. } | E::Down { node, .. } | E::Left { node } => self.touch_claims_of(*node),
+            E::Up { node, .. } => {
+                self.touch_claims_of(*node);
+                self.on_newcomer(*node);
+            }
+            E::Down { node, .. } | E::Left { node } => self.touch_claims_of(*node),
             E::SelfDoubt { .. } => self.touch_all(),
             // It still counts as alive; and of a renewal only the others think anew.
             E::Suspect { .. } | E::Renewed { .. } => {}

@@ -220,11 +220,12 @@ impl Node {
 
     pub(crate) fn on_answer(&mut self, from: NodeId, answer: Answer) {
         let now = self.now.mono;
-        let Answer { id, verdict, free, held, load } = answer;
+        let id = answer.id;
         let Some((key, vacancy)) = self.vacancies.iter_mut().find(|(_, v)| v.offer == Some((id, from)))
         else {
-            return;
+            return self.on_answer_of_newcomer(from, &answer);
         };
+        let Answer { verdict, free, held, load, .. } = answer;
         let key = key.clone();
         let fresh = self.fresh.entry(from).or_insert_with(|| Freshness {
             at: now,

@@ -134,6 +134,8 @@ pub enum EventKind {
     ZoneSplit,
     /// This zone took slots of a workload.
     Allotted,
+    /// A slot goes over to a node that came up.
+    HandedOver,
     /// An event of a kind that this version does not know.
     #[serde(other)]
     Unknown,

@@ -74,6 +74,7 @@ pub fn event(at_ms: u64, node: NodeId, event: event::Event) -> Event {
         K::ZoneLost => EventKind::ZoneLost,
         K::ZoneSplit => EventKind::ZoneSplit,
         K::Allotted => EventKind::Allotted,
+        K::HandedOver => EventKind::HandedOver,
     };
     Event {
         workload: event.workload,

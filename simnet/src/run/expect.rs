@@ -31,16 +31,24 @@ fn reunited(reunion: &Reunion, ms: u64, round_trips: u32, overhead_percent: u64)
     Ok(())
 }
 
-/// Whether no executor was told to start anything since then.
-fn nothing_started(cluster: &crate::Cluster, ms: u64) -> Result<(), String> {
+/// Whether executors were told to start no more than so much since then.
+fn started_since(cluster: &crate::Cluster, ms: u64, most: usize) -> Result<(), String> {
     let since = Mono(0) + Duration::from_millis(ms);
-    for host in &cluster.hosts {
-        if let Some((at, workload, slot)) = host.started.iter().find(|(at, ..)| *at >= since) {
-            let at = at.since(Mono(0)).as_millis();
-            return Err(format!("{} started {workload}/{slot} at {at} ms", host.name));
+    let of = |host: &'_ crate::Host| {
+        let later = host.started.iter().filter(|(at, ..)| *at >= since);
+        later.map(|(at, workload, slot)| (*at, workload.clone(), *slot)).collect::<Vec<_>>()
+    };
+    let started: Vec<_> =
+        cluster.hosts.iter().flat_map(|h| of(h).into_iter().map(|s| (&h.name, s))).collect();
+    match started.iter().min_by_key(|(_, (at, ..))| *at) {
+        Some((name, (at, workload, slot))) if started.len() > most => {
+            let (all, at) = (started.len(), at.since(Mono(0)).as_millis());
+            Err(format!(
+                "{all} starts, not at most {most}; the first: {name} started {workload}/{slot} at {at} ms"
+            ))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 impl Stage {
@@ -104,7 +112,16 @@ impl Stage {
                 }
                 reunions.iter().try_for_each(|r| reunited(r, *ms, *round_trips, *overhead_percent))
             }
-            Expect::NothingStartedSince { ms } => nothing_started(cluster, *ms),
+            Expect::StartedSince { ms, most } => started_since(cluster, *ms, *most),
+            Expect::Holds { node, least, most } => {
+                let Some(host) = cluster.host_named(node) else { return Err(format!("there is no {node}")) };
+                let runs = cluster.hosts[host].instances.values().filter(|instance| instance.running).count();
+                if (*least..=*most).contains(&runs) {
+                    Ok(())
+                } else {
+                    Err(format!("{node} runs {runs} instances, not {least} to {most}"))
+                }
+            }
             Expect::Seen { node, state } => self.seen(node, *state),
             Expect::LandBytes(most) => match self.stopwatch.window() {
                 None => Err("no window was measured".into()),

@@ -145,7 +145,9 @@ impl Schedule {
             {
                 Err(format!("nothing deploys {workload:?}"))
             }
-            Expect::Seen { node, .. } if !hosts.contains(node) => Err(format!("there is no host {node:?}")),
+            Expect::Seen { node, .. } | Expect::Holds { node, .. } if !hosts.contains(node) => {
+                Err(format!("there is no host {node:?}"))
+            }
             Expect::LandBytes(_) if self.measured.is_none() => {
                 Err("it is of the window that [measured] names, and there is none".into())
             }

@@ -260,10 +260,21 @@ pub enum Expect {
         /// None took so many percent more bytes than what differed has.
         overhead_percent: u64,
     },
-    /// No executor was told to start anything since then.
-    NothingStartedSince {
+    /// Executors were told to start so much since then.
+    StartedSince {
         /// Milliseconds of the run.
         ms: u64,
+        /// At most.
+        most: usize,
+    },
+    /// So many instances run on one host.
+    Holds {
+        /// Which.
+        node: String,
+        /// At least.
+        least: usize,
+        /// At most.
+        most: usize,
     },
     /// Nobody who was up was declared dead.
     NoFalseDeath,

@@ -7,6 +7,7 @@ mod crash;
 mod hostile;
 mod placement;
 mod quotas;
+mod rebalancing;
 mod rollouts;
 mod trust;
 mod versions;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// They take minutes; run by hand: `simnet run simnet/scenarios/lan-300-failover.toml`.
 const LONG: &[&str] = &[
     "lan-300-failover.toml",
+    "lan-300-join.toml",
     "partition-14-days.toml",
     "partition-24-hours.toml",
     "partition-30-minutes.toml",

@@ -1,0 +1,224 @@
+//! This node as one that holds more than its share: it hands slots, one at a time, to
+//! members that came up.
+//!
+//! A hand-over is an offer by the holder itself of what it runs. The newcomer claims the
+//! slot with a higher epoch; the holder goes on until it runs there, then drains as any
+//! rival that lost. So nothing is missing meanwhile, and nothing new travels.
+
+use crate::cordon::Service;
+use crate::event::{Event, EventKind};
+use crate::io::Output;
+use crate::message::{Answer, Message, Offer};
+use crate::node::Node;
+use crate::placing::UnderWay;
+use orbweave_model::{Mono, NodeId, WorkloadName};
+use orbweave_scheduler::candidate::{Candidate, Choice};
+use orbweave_scheduler::newcomers::{self, DIFFERENCE, Load, Turn};
+use orbweave_scheduler::rivals::{Phase, Reconcile};
+use orbweave_scheduler::verdict::Verdict;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Who came up is given slots from then on: what it held before a restart is known again,
+/// and what was vacant is placed.
+const FIRST_LOOK: Duration = Duration::from_secs(15);
+/// And no more from then on: what is as it is by now is balance enough.
+const LAST_LOOK: Duration = Duration::from_secs(120);
+/// Between two slots that this node hands over.
+const LOOK: Duration = Duration::from_secs(3);
+/// Each giver before this one has so much time, in which its slot shows as taken.
+const STEP: Duration = Duration::from_millis(250);
+/// A slot stays so long where it is, at least.
+const STAYS: Duration = Duration::from_secs(60);
+/// An answer comes within this time, and then a claim.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// Who did not take what it was given is given nothing more for so long.
+const PASS_OVER: Duration = Duration::from_secs(10);
+/// Slots of which the best to give is chosen.
+const WEIGHED_MAX: usize = 64;
+
+/// Members that came up of late, and what they are given.
+#[derive(Debug, Default)]
+pub(crate) struct Rebalancing {
+    newcomers: BTreeMap<NodeId, Mono>,
+    passed_over: BTreeMap<NodeId, Mono>,
+    /// `None` while there are no newcomers.
+    next_look: Option<Mono>,
+    /// Those before this node have had their time.
+    waited: bool,
+    offer: Option<HandOver>,
+}
+
+#[derive(Debug)]
+struct HandOver {
+    id: u64,
+    to: NodeId,
+    key: (WorkloadName, u32),
+    until: Mono,
+}
+
+impl Rebalancing {
+    /// When it wants to be looked at.
+    pub fn due(&self) -> Option<Mono> {
+        self.next_look
+    }
+}
+
+impl Node {
+    /// A member came up.
+    pub(crate) fn on_newcomer(&mut self, node: NodeId) {
+        let now = self.now.mono;
+        self.rebalancing.newcomers.insert(node, now);
+        self.rebalancing.next_look.get_or_insert(now + FIRST_LOOK);
+    }
+
+    /// Hands a slot over, if it is time and this node's turn.
+    pub(crate) fn rebalance_if_due(&mut self) {
+        let now = self.now.mono;
+        if self.rebalancing.next_look.is_none_or(|at| at > now) {
+            return;
+        }
+        self.rebalancing.newcomers.retain(|_, since| *since + LAST_LOOK > now);
+        self.rebalancing.passed_over.retain(|_, until| *until > now);
+        let idle = self.rebalancing.newcomers.is_empty();
+        self.rebalancing.next_look = (!idle).then_some(now + LOOK);
+        self.rebalancing.offer.take_if(|offer| offer.until <= now);
+        let waited = std::mem::take(&mut self.rebalancing.waited);
+        let bystands =
+            idle || !self.settled || self.leaving || self.is_carried() || self.membership.in_self_doubt();
+        if bystands || self.rebalancing.offer.is_some() {
+            return;
+        }
+        let Some(Turn { to, rank }) = newcomers::turn(self.me, &self.loads()) else { return };
+        if rank > 0 && !waited {
+            self.rebalancing.waited = true;
+            self.rebalancing.next_look = Some(now + STEP.saturating_mul(rank));
+            return;
+        }
+        self.hand_over(to);
+    }
+
+    /// What every member that is alive holds by its claims, and this node in truth.
+    fn loads(&self) -> Vec<Load> {
+        let mut slots: BTreeMap<NodeId, u32> = self.membership.alive().map(|node| (node, 0)).collect();
+        for (holder, claim) in self.claims.values().flatten() {
+            if let Some(slots) = slots.get_mut(holder) {
+                let kept = claim.ranges.iter().filter(|range| range.phase != Phase::Draining);
+                let kept = kept.map(|range| range.slots.end.saturating_sub(range.slots.start));
+                *slots = slots.saturating_add(kept.fold(0, u32::saturating_add));
+            }
+        }
+        slots.insert(self.me, self.kept_here());
+        let now = self.now.mono;
+        let is_newcomer = |node: NodeId| {
+            self.rebalancing.newcomers.get(&node).is_some_and(|since| *since + FIRST_LOOK <= now)
+                && !self.rebalancing.passed_over.contains_key(&node)
+                && self.service(node) == Service::Open
+        };
+        let load = |(node, slots)| Load { node, slots, is_newcomer: is_newcomer(node) };
+        slots.into_iter().map(load).collect()
+    }
+
+    /// Slots that this node holds and does not give up.
+    fn kept_here(&self) -> u32 {
+        self.held.values().filter(|held| held.phase != Phase::Draining).count() as u32
+    }
+
+    /// Whether another node holds so much more that this one may take a slot that it runs.
+    pub(crate) fn relieves(&self, holder: NodeId) -> bool {
+        let mine = self.kept_here().saturating_add(DIFFERENCE);
+        self.loads().iter().any(|load| load.node == holder && load.slots >= mine)
+    }
+
+    /// Offers a newcomer the slot for which it is the better place by most.
+    fn hand_over(&mut self, to: NodeId) {
+        let now = self.now.mono;
+        let settled = |held: &crate::holding::Held| {
+            held.phase == Phase::Running && !held.staged && held.since + STAYS <= now
+        };
+        let mine = self.held.iter().filter(|(_, held)| settled(held)).take(WEIGHED_MAX);
+        let gains = mine.filter_map(|(key, _)| Some((self.gain(key, to)?, key)));
+        let Some((Gain { offer, .. }, key)) = gains.max_by_key(|(gain, _)| gain.by) else {
+            self.rebalancing.passed_over.insert(to, now + PASS_OVER);
+            return;
+        };
+        let key = key.clone();
+        self.offer_count += 1;
+        let offer = Offer { id: self.offer_count, ..offer };
+        let until = now + ANSWER_TIME;
+        let text = format!("{}/{} is offered to {}, which came up", key.0, key.1, self.name(to));
+        self.notify(Event::new(EventKind::OfferSent, text).of(&key.0).slot(key.1).about(to));
+        self.rebalancing.offer = Some(HandOver { id: offer.id, to, key, until });
+        self.outputs.push_back(Output::Datagram { to, bytes: Message::Offer(offer).encode() });
+    }
+
+    /// How much better a place another node is for a slot that this one runs alone. `None`
+    /// where it is no better, or may not take it, or the slot has reasons to stay.
+    fn gain(&self, key: &(WorkloadName, u32), to: NodeId) -> Option<Gain> {
+        let (name, slot) = (&key.0, key.1);
+        let (held, desired) = (self.held.get(key)?, self.desired.get(name)?);
+        let spec = &desired.spec;
+        let holdings = self.holdings(name, slot);
+        let alone = holdings.iter().all(|h| h.holder == self.me) && holdings.iter().all(|h| !h.yields);
+        let calm = self.progress(name).is_none_or(|progress| progress.is_over);
+        if !alone || !calm || self.slots_here(name).binary_search(&slot).is_err() {
+            return None;
+        }
+        let mut nodes = if spec.policy().looks_around() { self.who_could_take(spec) } else { vec![to] };
+        nodes.retain(|node| *node != self.me);
+        nodes.push(self.me);
+        let mut candidates = self.candidates(&nodes, name, spec, &UnderWay::new());
+        self.without_slot(&mut candidates, key, spec);
+        for candidate in &mut candidates {
+            // A holder is no nearer to itself than others are to whoever would place the slot.
+            candidate.rtt_us = Some(0);
+        }
+        let choice = Choice::new(desired.need(name, slot), &candidates);
+        let of = |node: NodeId| candidates.iter().find(|candidate| candidate.node == node);
+        let (there, here): (&Candidate<'_>, _) = (of(to)?, of(self.me)?);
+        let score = choice.score(there);
+        let by = score.saturating_sub(choice.score(here));
+        let wins = match spec.reconcile.unwrap_or_default() {
+            Reconcile::KeepNewest => true,
+            Reconcile::KeepOriginal => false,
+            Reconcile::BestScore => score > held.score,
+        };
+        if by <= 0 || !wins || choice.judge(there) != Verdict::Fits {
+            return None;
+        }
+        let offer = Offer {
+            id: 0,
+            workload: name.clone(),
+            generation: spec.generation,
+            slot,
+            epoch_seen: held.epoch,
+            held: there.held,
+            score,
+        };
+        Some(Gain { by, offer })
+    }
+
+    /// What a newcomer said to what it was offered.
+    pub(crate) fn on_answer_of_newcomer(&mut self, from: NodeId, answer: &Answer) {
+        let now = self.now.mono;
+        let is_it = |offer: &mut HandOver| (offer.id, offer.to) == (answer.id, from);
+        let Some(HandOver { key, .. }) = self.rebalancing.offer.take_if(is_it) else { return };
+        let event = |kind, text| Event::new(kind, text).of(&key.0).slot(key.1).about(from);
+        let name = self.name(from);
+        if answer.verdict == Verdict::Fits {
+            let text = format!("{}/{} is handed over to {name}", key.0, key.1);
+            let why = format!("it came up and holds {} slots, this node {}", answer.load, self.kept_here());
+            return self.notify(event(EventKind::HandedOver, text).because(why));
+        }
+        self.rebalancing.passed_over.insert(from, now + PASS_OVER);
+        let text = format!("{name} does not take {}/{}", key.0, key.1);
+        self.notify(event(EventKind::OfferRefused, text).because(answer.verdict.to_string()));
+    }
+}
+
+/// What a hand-over would bring.
+struct Gain {
+    by: i64,
+    /// Without its number.
+    offer: Offer,
+}
