@@ -5,6 +5,7 @@
 //! slot with a higher epoch; the holder goes on until it runs there, then drains as any
 //! rival that lost. So nothing is missing meanwhile, and nothing new travels.
 
+use crate::claim::Claim;
 use crate::cordon::Service;
 use crate::event::{Event, EventKind};
 use crate::io::Output;
@@ -22,8 +23,12 @@ use std::time::Duration;
 /// Who came up is given slots from then on: what it held before a restart is known again,
 /// and what was vacant is placed.
 const FIRST_LOOK: Duration = Duration::from_secs(15);
-/// And no more from then on: what is as it is by now is balance enough.
-const LAST_LOOK: Duration = Duration::from_secs(120);
+/// Who came up for the third time, each within this time of the last, waits four times as
+/// long, and so on, up to this time: a node whose links come and go shall not take work
+/// along each time.
+const FLAPS_WITHIN: Duration = Duration::from_secs(3_600);
+/// So long it is given slots: what is as it is by then is balance enough.
+const GIVEN_FOR: Duration = Duration::from_secs(105);
 /// Between two slots that this node hands over.
 const LOOK: Duration = Duration::from_secs(3);
 /// Each giver before this one has so much time, in which its slot shows as taken.
@@ -40,13 +45,32 @@ const WEIGHED_MAX: usize = 64;
 /// Members that came up of late, and what they are given.
 #[derive(Debug, Default)]
 pub(crate) struct Rebalancing {
-    newcomers: BTreeMap<NodeId, Mono>,
+    newcomers: BTreeMap<NodeId, Newcomer>,
     passed_over: BTreeMap<NodeId, Mono>,
-    /// `None` while there are no newcomers.
+    /// `None` while nobody is to be given anything.
     next_look: Option<Mono>,
     /// Those before this node have had their time.
     waited: bool,
     offer: Option<HandOver>,
+}
+
+/// A member that came up.
+#[derive(Debug, Clone, Copy)]
+struct Newcomer {
+    up_at: Mono,
+    /// How often, one soon after the other.
+    times: u32,
+}
+
+impl Newcomer {
+    fn from(&self) -> Mono {
+        let longer = 4_u32.saturating_pow(self.times.saturating_sub(2));
+        self.up_at + FIRST_LOOK.saturating_mul(longer).min(FLAPS_WITHIN)
+    }
+
+    fn until(&self) -> Mono {
+        self.from() + GIVEN_FOR
+    }
 }
 
 #[derive(Debug)]
@@ -62,14 +86,23 @@ impl Rebalancing {
     pub fn due(&self) -> Option<Mono> {
         self.next_look
     }
+
+    /// When somebody is to be given something, now or later.
+    fn next_after(&self, now: Mono) -> Option<Mono> {
+        let open = self.newcomers.values().filter(|newcomer| newcomer.until() > now);
+        open.map(|newcomer| newcomer.from().max(now + LOOK)).min()
+    }
 }
 
 impl Node {
     /// A member came up.
     pub(crate) fn on_newcomer(&mut self, node: NodeId) {
         let now = self.now.mono;
-        self.rebalancing.newcomers.insert(node, now);
-        self.rebalancing.next_look.get_or_insert(now + FIRST_LOOK);
+        let last = self.rebalancing.newcomers.get(&node).filter(|last| last.up_at + FLAPS_WITHIN > now);
+        let newcomer = Newcomer { up_at: now, times: last.map_or(1, |last| last.times.saturating_add(1)) };
+        self.rebalancing.newcomers.insert(node, newcomer);
+        let next = self.rebalancing.next_look.get_or_insert(newcomer.from());
+        *next = newcomer.from().min(*next);
     }
 
     /// Hands a slot over, if it is time and this node's turn.
@@ -78,14 +111,12 @@ impl Node {
         if self.rebalancing.next_look.is_none_or(|at| at > now) {
             return;
         }
-        self.rebalancing.newcomers.retain(|_, since| *since + LAST_LOOK > now);
+        self.rebalancing.newcomers.retain(|_, n| n.until().max(n.up_at + FLAPS_WITHIN) > now);
         self.rebalancing.passed_over.retain(|_, until| *until > now);
-        let idle = self.rebalancing.newcomers.is_empty();
-        self.rebalancing.next_look = (!idle).then_some(now + LOOK);
+        self.rebalancing.next_look = self.rebalancing.next_after(now);
         self.rebalancing.offer.take_if(|offer| offer.until <= now);
         let waited = std::mem::take(&mut self.rebalancing.waited);
-        let bystands =
-            idle || !self.settled || self.leaving || self.is_carried() || self.membership.in_self_doubt();
+        let bystands = !self.settled || self.leaving || self.is_carried() || self.membership.in_self_doubt();
         if bystands || self.rebalancing.offer.is_some() {
             return;
         }
@@ -103,15 +134,13 @@ impl Node {
         let mut slots: BTreeMap<NodeId, u32> = self.membership.alive().map(|node| (node, 0)).collect();
         for (holder, claim) in self.claims.values().flatten() {
             if let Some(slots) = slots.get_mut(holder) {
-                let kept = claim.ranges.iter().filter(|range| range.phase != Phase::Draining);
-                let kept = kept.map(|range| range.slots.end.saturating_sub(range.slots.start));
-                *slots = slots.saturating_add(kept.fold(0, u32::saturating_add));
+                *slots = slots.saturating_add(kept(claim));
             }
         }
         slots.insert(self.me, self.kept_here());
         let now = self.now.mono;
         let is_newcomer = |node: NodeId| {
-            self.rebalancing.newcomers.get(&node).is_some_and(|since| *since + FIRST_LOOK <= now)
+            self.rebalancing.newcomers.get(&node).is_some_and(|n| n.from() <= now && now < n.until())
                 && !self.rebalancing.passed_over.contains_key(&node)
                 && self.service(node) == Service::Open
         };
@@ -126,8 +155,10 @@ impl Node {
 
     /// Whether another node holds so much more that this one may take a slot that it runs.
     pub(crate) fn relieves(&self, holder: NodeId) -> bool {
-        let mine = self.kept_here().saturating_add(DIFFERENCE);
-        self.loads().iter().any(|load| load.node == holder && load.slots >= mine)
+        let claims = self.claimed_by.get(&holder).into_iter().flatten();
+        let claims = claims.filter_map(|name| self.claims.get(name)?.get(&holder));
+        claims.map(|claim| kept(claim)).fold(0, u32::saturating_add)
+            >= self.kept_here().saturating_add(DIFFERENCE)
     }
 
     /// Offers a newcomer the slot for which it is the better place by most.
@@ -214,6 +245,12 @@ impl Node {
         let text = format!("{name} does not take {}/{}", key.0, key.1);
         self.notify(event(EventKind::OfferRefused, text).because(answer.verdict.to_string()));
     }
+}
+
+/// The slots of a claim that its holder does not give up.
+fn kept(claim: &Claim) -> u32 {
+    let kept = claim.ranges.iter().filter(|range| range.phase != Phase::Draining);
+    kept.map(|range| range.slots.end.saturating_sub(range.slots.start)).fold(0, u32::saturating_add)
 }
 
 /// What a hand-over would bring.

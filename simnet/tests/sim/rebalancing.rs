@@ -54,6 +54,22 @@ fn a_node_that_joins_receives_its_share_within_a_minute_and_no_slot_moves_twice(
 }
 
 #[test]
+fn a_node_that_comes_and_goes_waits_longer_each_time() {
+    let mut cluster = without_the_last(6, 10, 3);
+    cluster.boot(5);
+    cluster.expect(secs(60), |c| if runs(c, 5) == 5 { Ok(()) } else { Err("not yet".into()) });
+    cluster.kill(5);
+    cluster.expect(secs(60), |c| whole(c, 10));
+    cluster.run(secs(60));
+    cluster.boot(5);
+    cluster.run(secs(55));
+    assert_eq!(runs(&cluster, 5), 0, "{}", cluster.story(60));
+    let took = cluster.until(secs(60), |c| runs(c, 5) == 5);
+    assert!(took.is_some(), "{}", cluster.story(60));
+    unbroken(&cluster);
+}
+
+#[test]
 fn what_keeps_its_original_stays() {
     use orbweave_scheduler::rivals::Reconcile;
     let mut cluster = Cluster::of(4, 7, Faults::default());
