@@ -40,7 +40,7 @@ impl Clock {
     pub fn start(&mut self, wall: Wall) {
         // Readings of peers may have been a little ahead.
         if self.floor > self.uncut(wall) + limit::CLOCK_AHEAD_MAX * 2 {
-            self.offset_ms = i64::try_from(self.floor.0.saturating_sub(wall.0)).unwrap_or(i64::MAX);
+            self.offset_ms = i64::try_from(i128::from(self.floor.0) - i128::from(wall.0)).unwrap_or(i64::MAX);
             self.lost = true;
         }
     }

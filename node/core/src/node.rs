@@ -202,6 +202,8 @@ pub struct Node {
     pub(crate) settled: bool,
     pub(crate) vacancies: BTreeMap<(WorkloadName, u32), Vacancy>,
     pub(crate) rebalancing: Rebalancing,
+    /// When what others believe of this node's slots was contradicted.
+    pub(crate) contradicted: BTreeMap<WorkloadName, Mono>,
     pub(crate) fresh: BTreeMap<NodeId, Freshness>,
     pub(crate) offer_count: u64,
     pub(crate) held: BTreeMap<(WorkloadName, u32), Held>,
@@ -344,6 +346,7 @@ impl Node {
             settled: false,
             vacancies: BTreeMap::new(),
             rebalancing: Rebalancing::default(),
+            contradicted: BTreeMap::new(),
             fresh: BTreeMap::new(),
             offer_count: 0,
             held: BTreeMap::new(),

@@ -358,9 +358,12 @@ impl Node {
         use membership::Event as E;
         self.zones.changed = true;
         match &event {
-            E::Up { node, .. } => {
+            E::Up { node, came, .. } => {
                 self.touch_claims_of(*node);
-                self.on_newcomer(*node);
+                // Who was missed for a moment, or accused, still has what it had.
+                if *came {
+                    self.on_newcomer(*node);
+                }
             }
             E::Down { node, .. } | E::Left { node } => self.touch_claims_of(*node),
             E::SelfDoubt { .. } => self.touch_all(),

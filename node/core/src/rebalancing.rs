@@ -5,9 +5,10 @@
 //! slot with a higher epoch; the holder goes on until it runs there, then drains as any
 //! rival that lost. So nothing is missing meanwhile, and nothing new travels.
 
-use crate::claim::Claim;
+use crate::claim::{Claim, EPOCH_MAX};
 use crate::cordon::Service;
 use crate::event::{Event, EventKind};
+use crate::holding::Held;
 use crate::io::Output;
 use crate::message::{Answer, Message, Offer};
 use crate::node::Node;
@@ -17,7 +18,7 @@ use orbweave_scheduler::candidate::{Candidate, Choice};
 use orbweave_scheduler::newcomers::{self, DIFFERENCE, Load, Turn};
 use orbweave_scheduler::rivals::{Phase, Reconcile};
 use orbweave_scheduler::verdict::Verdict;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Who came up is given slots from then on: what it held before a restart is known again,
@@ -47,6 +48,8 @@ const WEIGHED_MAX: usize = 64;
 pub(crate) struct Rebalancing {
     newcomers: BTreeMap<NodeId, Newcomer>,
     passed_over: BTreeMap<NodeId, Mono>,
+    /// What was refused is not offered again while newcomers are given slots.
+    refused: BTreeSet<(NodeId, (WorkloadName, u32))>,
     /// `None` while nobody is to be given anything.
     next_look: Option<Mono>,
     /// Those before this node have had their time.
@@ -79,6 +82,8 @@ struct HandOver {
     to: NodeId,
     key: (WorkloadName, u32),
     until: Mono,
+    /// Its claim is still to be seen.
+    is_accepted: bool,
 }
 
 impl Rebalancing {
@@ -114,7 +119,10 @@ impl Node {
         self.rebalancing.newcomers.retain(|_, n| n.until().max(n.up_at + FLAPS_WITHIN) > now);
         self.rebalancing.passed_over.retain(|_, until| *until > now);
         self.rebalancing.next_look = self.rebalancing.next_after(now);
-        self.rebalancing.offer.take_if(|offer| offer.until <= now);
+        if self.rebalancing.next_look.is_none() {
+            self.rebalancing.refused.clear();
+        }
+        self.end_hand_over();
         let waited = std::mem::take(&mut self.rebalancing.waited);
         let bystands = !self.settled || self.leaving || self.is_carried() || self.membership.in_self_doubt();
         if bystands || self.rebalancing.offer.is_some() {
@@ -129,12 +137,28 @@ impl Node {
         self.hand_over(to);
     }
 
+    /// A hand-over ends where the newcomer's claim is seen; who does not answer, or accepts
+    /// and does not claim, is passed over for a while, so that others have their turn.
+    fn end_hand_over(&mut self) {
+        let Some(HandOver { to, key, until, .. }) = &self.rebalancing.offer else { return };
+        let (to, late) = (*to, *until <= self.now.mono);
+        if self.holdings(&key.0, key.1).iter().any(|h| h.holder == to) {
+            self.rebalancing.offer = None;
+        } else if late {
+            self.rebalancing.offer = None;
+            self.rebalancing.passed_over.insert(to, self.now.mono + PASS_OVER);
+        }
+    }
+
     /// What every member that is alive holds by its claims, and this node in truth.
     fn loads(&self) -> Vec<Load> {
         let mut slots: BTreeMap<NodeId, u32> = self.membership.alive().map(|node| (node, 0)).collect();
-        for (holder, claim) in self.claims.values().flatten() {
-            if let Some(slots) = slots.get_mut(holder) {
-                *slots = slots.saturating_add(kept(claim));
+        for (name, claims) in &self.claims {
+            let wanted = self.slots_known(name);
+            for (holder, claim) in claims {
+                if let Some(slots) = slots.get_mut(holder) {
+                    *slots = slots.saturating_add(kept(claim, wanted));
+                }
             }
         }
         slots.insert(self.me, self.kept_here());
@@ -156,18 +180,23 @@ impl Node {
     /// Whether another node holds so much more that this one may take a slot that it runs.
     pub(crate) fn relieves(&self, holder: NodeId) -> bool {
         let claims = self.claimed_by.get(&holder).into_iter().flatten();
-        let claims = claims.filter_map(|name| self.claims.get(name)?.get(&holder));
-        claims.map(|claim| kept(claim)).fold(0, u32::saturating_add)
-            >= self.kept_here().saturating_add(DIFFERENCE)
+        let claims = claims
+            .filter_map(|name| Some(kept(self.claims.get(name)?.get(&holder)?, self.slots_known(name))));
+        claims.fold(0, u32::saturating_add) >= self.kept_here().saturating_add(DIFFERENCE)
+    }
+
+    /// The slots of a workload, as far as this node knows it: what is claimed beyond them
+    /// is no load.
+    fn slots_known(&self, name: &WorkloadName) -> u32 {
+        self.desired.get(name).map_or(0, |desired| desired.slots())
     }
 
     /// Offers a newcomer the slot for which it is the better place by most.
     fn hand_over(&mut self, to: NodeId) {
         let now = self.now.mono;
-        let settled = |held: &crate::holding::Held| {
-            held.phase == Phase::Running && !held.staged && held.since + STAYS <= now
-        };
-        let mine = self.held.iter().filter(|(_, held)| settled(held)).take(WEIGHED_MAX);
+        let open = |key: &(WorkloadName, u32)| !self.rebalancing.refused.contains(&(to, key.clone()));
+        let mine = self.held.iter().filter(|(key, held)| self.may_move(key, held) && open(key));
+        let mine = mine.take(WEIGHED_MAX);
         let gains = mine.filter_map(|(key, _)| Some((self.gain(key, to)?, key)));
         let Some((Gain { offer, .. }, key)) = gains.max_by_key(|(gain, _)| gain.by) else {
             self.rebalancing.passed_over.insert(to, now + PASS_OVER);
@@ -179,22 +208,33 @@ impl Node {
         let until = now + ANSWER_TIME;
         let text = format!("{}/{} is offered to {}, which came up", key.0, key.1, self.name(to));
         self.notify(Event::new(EventKind::OfferSent, text).of(&key.0).slot(key.1).about(to));
-        self.rebalancing.offer = Some(HandOver { id: offer.id, to, key, until });
+        self.rebalancing.offer = Some(HandOver { id: offer.id, to, key, until, is_accepted: false });
         self.outputs.push_back(Output::Datagram { to, bytes: Message::Offer(offer).encode() });
     }
 
+    /// Whether a slot that this node holds has no reason to stay.
+    fn may_move(&self, key: &(WorkloadName, u32), held: &Held) -> bool {
+        let (name, slot) = (&key.0, key.1);
+        let Some(desired) = self.desired.get(name) else { return false };
+        let settled = held.phase == Phase::Running && !held.staged && held.since + STAYS <= self.now.mono;
+        let wins = match desired.spec.reconcile.unwrap_or_default() {
+            Reconcile::KeepNewest => held.epoch < EPOCH_MAX,
+            Reconcile::KeepOriginal => false,
+            Reconcile::BestScore => true,
+        };
+        settled
+            && wins
+            && self.progress(name).is_none_or(|progress| progress.is_over)
+            && self.holdings(name, slot).iter().all(|h| h.holder == self.me && !h.yields)
+            && self.slots_here(name).binary_search(&slot).is_ok()
+    }
+
     /// How much better a place another node is for a slot that this one runs alone. `None`
-    /// where it is no better, or may not take it, or the slot has reasons to stay.
+    /// where it is no better, or may not take it.
     fn gain(&self, key: &(WorkloadName, u32), to: NodeId) -> Option<Gain> {
         let (name, slot) = (&key.0, key.1);
         let (held, desired) = (self.held.get(key)?, self.desired.get(name)?);
         let spec = &desired.spec;
-        let holdings = self.holdings(name, slot);
-        let alone = holdings.iter().all(|h| h.holder == self.me) && holdings.iter().all(|h| !h.yields);
-        let calm = self.progress(name).is_none_or(|progress| progress.is_over);
-        if !alone || !calm || self.slots_here(name).binary_search(&slot).is_err() {
-            return None;
-        }
         let mut nodes = if spec.policy().looks_around() { self.who_could_take(spec) } else { vec![to] };
         nodes.retain(|node| *node != self.me);
         nodes.push(self.me);
@@ -209,12 +249,8 @@ impl Node {
         let (there, here): (&Candidate<'_>, _) = (of(to)?, of(self.me)?);
         let score = choice.score(there);
         let by = score.saturating_sub(choice.score(here));
-        let wins = match spec.reconcile.unwrap_or_default() {
-            Reconcile::KeepNewest => true,
-            Reconcile::KeepOriginal => false,
-            Reconcile::BestScore => score > held.score,
-        };
-        if by <= 0 || !wins || choice.judge(there) != Verdict::Fits {
+        let loses = spec.reconcile == Some(Reconcile::BestScore) && score <= held.score;
+        if by <= 0 || loses || choice.judge(there) != Verdict::Fits {
             return None;
         }
         let offer = Offer {
@@ -232,25 +268,31 @@ impl Node {
     /// What a newcomer said to what it was offered.
     pub(crate) fn on_answer_of_newcomer(&mut self, from: NodeId, answer: &Answer) {
         let now = self.now.mono;
-        let is_it = |offer: &mut HandOver| (offer.id, offer.to) == (answer.id, from);
-        let Some(HandOver { key, .. }) = self.rebalancing.offer.take_if(is_it) else { return };
+        let is_it = |offer: &mut HandOver| (offer.id, offer.to) == (answer.id, from) && !offer.is_accepted;
+        let Some(offer) = self.rebalancing.offer.take_if(is_it) else { return };
+        let key = offer.key.clone();
         let event = |kind, text| Event::new(kind, text).of(&key.0).slot(key.1).about(from);
         let name = self.name(from);
         if answer.verdict == Verdict::Fits {
             let text = format!("{}/{} is handed over to {name}", key.0, key.1);
             let why = format!("it came up and holds {} slots, this node {}", answer.load, self.kept_here());
-            return self.notify(event(EventKind::HandedOver, text).because(why));
+            self.notify(event(EventKind::HandedOver, text).because(why));
+            let until = now + ANSWER_TIME;
+            self.rebalancing.offer = Some(HandOver { until, is_accepted: true, ..offer });
+            return;
         }
         self.rebalancing.passed_over.insert(from, now + PASS_OVER);
+        self.rebalancing.refused.insert((from, key.clone()));
         let text = format!("{name} does not take {}/{}", key.0, key.1);
         self.notify(event(EventKind::OfferRefused, text).because(answer.verdict.to_string()));
     }
 }
 
-/// The slots of a claim that its holder does not give up.
-fn kept(claim: &Claim) -> u32 {
+/// The slots of a claim, of so many, that its holder does not give up.
+fn kept(claim: &Claim, wanted: u32) -> u32 {
     let kept = claim.ranges.iter().filter(|range| range.phase != Phase::Draining);
-    kept.map(|range| range.slots.end.saturating_sub(range.slots.start)).fold(0, u32::saturating_add)
+    kept.map(|range| range.slots.end.min(wanted).saturating_sub(range.slots.start))
+        .fold(0, u32::saturating_add)
 }
 
 /// What a hand-over would bring.

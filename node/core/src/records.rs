@@ -54,7 +54,12 @@ pub(crate) enum Promise {
 pub(crate) struct Staged {
     pub record: Record,
     pub promises: Vec<Promise>,
+    /// Others may believe something else, so that it is news though this node said it before.
+    pub contradicts: bool,
 }
+
+/// Between two contradictions of what is said of a workload in this node's name.
+const CONTRADICT_EVERY: Duration = Duration::from_secs(5);
 
 /// How a record came: news that did not come by gossip is spread on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,8 +137,7 @@ impl Node {
                 && let Ok(name) = id.key.parse::<WorkloadName>()
                 && self.claim_of(&name).encode() != record.body()
             {
-                // Others must learn what this node holds in this life.
-                return self.publish_claim(&name, Vec::new());
+                return self.contradict(&name);
             }
         }
         // A session has one cutoff for both sides; a rumour has none, and what some have
@@ -151,6 +155,20 @@ impl Node {
                 self.pass_on(&record, way);
             }
         }
+    }
+
+    /// Others believe what this node said in a life that it forgot, or what another says with
+    /// its key: they learn what it holds, but not so often that two that share a key shout.
+    fn contradict(&mut self, name: &WorkloadName) {
+        let now = self.now.mono;
+        self.contradicted.retain(|_, last| *last + CONTRADICT_EVERY > now);
+        if self.contradicted.contains_key(name) {
+            return;
+        }
+        self.contradicted.insert(name.clone(), now);
+        let staged = self.staged.len();
+        self.publish_claim(name, Vec::new());
+        self.staged.iter_mut().skip(staged).for_each(|staged| staged.contradicts = true);
     }
 
     /// Tells others what is new.
@@ -402,7 +420,7 @@ impl Node {
     pub(crate) fn stage(&mut self, record: Record, promises: Vec<Promise>) {
         self.write(&record);
         self.pending.insert(record.id().clone(), (record.hlc(), record.digest()));
-        let mut staged = Staged { record, promises };
+        let mut staged = Staged { record, promises, contradicts: false };
         if plant::on(Plant::PromiseBeforePersistence) {
             std::mem::take(&mut staged.promises).into_iter().for_each(|promise| self.keep(promise));
         }
@@ -411,11 +429,11 @@ impl Node {
 
     /// A staged record became durable.
     pub(crate) fn make_visible(&mut self, staged: Staged) {
-        let Staged { record, promises } = staged;
+        let Staged { record, promises, contradicts } = staged;
         if self.pending.get(record.id()) == Some(&(record.hlc(), record.digest())) {
             self.pending.remove(record.id());
         }
-        let news = self.says_more(&record);
+        let news = contradicts || self.says_more(&record);
         let is_own = record.id().kind == RecordKind::NODE && record.id().author == self.me.into();
         let first = is_own && self.store.get(record.id()).is_none();
         if let Merge::Applied { .. } = self.store.merge(record.clone()) {

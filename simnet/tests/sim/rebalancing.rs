@@ -1,6 +1,10 @@
 //! A node that joins receives its share, and no slot moves twice.
 
 use crate::{secs, unbroken};
+use orbweave_core::Input;
+use orbweave_core::cordon::{Cordon, Service};
+use orbweave_simnet::adversary::{Liar, Lie};
+use orbweave_simnet::dice::Dice;
 use orbweave_simnet::{Cluster, Faults, check};
 use std::collections::BTreeMap;
 
@@ -9,11 +13,11 @@ fn runs(cluster: &Cluster, i: usize) -> usize {
     cluster.hosts[i].instances.values().filter(|instance| instance.running).count()
 }
 
-/// So many hosts, the last of which is off, and three workloads of so many replicas.
-fn without_the_last(count: usize, replicas: u32, seed: u64) -> Cluster {
+/// So many hosts, the last so many of which are off, and three workloads of so many replicas.
+fn without_the_last(off: usize, count: usize, replicas: u32, seed: u64) -> Cluster {
     let mut cluster = Cluster::of(count, seed, Faults::default());
     cluster.expect(secs(60), check::members_agree);
-    cluster.kill(count - 1);
+    (count - off..count).for_each(|last| cluster.kill(last));
     cluster.expect(secs(60), check::members_agree);
     for name in ["one", "two", "three"] {
         let spec = cluster.spec(name, replicas);
@@ -32,7 +36,7 @@ fn whole(cluster: &Cluster, replicas: u32) -> Result<(), String> {
 #[test]
 fn a_node_that_joins_receives_its_share_within_a_minute_and_no_slot_moves_twice() {
     for seed in 0..5 {
-        let mut cluster = without_the_last(6, 10, seed);
+        let mut cluster = without_the_last(1, 6, 10, seed);
         let before: Vec<usize> = cluster.hosts.iter().map(|host| host.started.len()).collect();
         cluster.boot(5);
         let took = cluster.until(secs(60), |c| runs(c, 5) >= 5).expect("it holds its share");
@@ -54,8 +58,47 @@ fn a_node_that_joins_receives_its_share_within_a_minute_and_no_slot_moves_twice(
 }
 
 #[test]
+fn a_newcomer_that_takes_nothing_does_not_stand_before_another() {
+    for lie in [Lie::OnlyAnswersProbes, Lie::AdmitsEverything] {
+        let mut cluster = without_the_last(2, 7, 10, 1);
+        cluster.admit_adversary(Box::new(Liar::new(Dice::new(1), 6, lie)));
+        cluster.boot(5);
+        cluster.boot(6);
+        let took = cluster.until(secs(115), |c| runs(c, 5) >= 4);
+        assert!(took.is_some(), "{lie:?}: {} slots {}", runs(&cluster, 5), cluster.story(60));
+        unbroken(&cluster);
+    }
+}
+
+#[test]
+fn who_was_missed_for_a_moment_is_no_newcomer() {
+    let mut cluster = without_the_last(1, 6, 10, 2);
+    let cordoned = |c: &mut Cluster, generation, service| {
+        let bytes = c.world.cordon(c.hosts[5].id, &Cordon { generation, service }, c.wall());
+        c.feed(0, Input::Gossip { bytes });
+    };
+    cordoned(&mut cluster, 1, Service::Cordoned);
+    cluster.boot(5);
+    cluster.run(secs(200));
+    cordoned(&mut cluster, 2, Service::Open);
+    cluster.run(secs(30));
+    assert_eq!(runs(&cluster, 5), 0);
+    // Each in turn hears nothing of it for a moment: whoever watches it has its doubts.
+    for other in 0..5 {
+        cluster.cut(5, other);
+        cluster.run(secs(4));
+        cluster.mend(5, other);
+    }
+    let story = cluster.story(100);
+    assert!(story.contains("node-5 missed its probes") && !story.contains("MemberDown: node-5"), "{story}");
+    cluster.run(secs(150));
+    assert_eq!(runs(&cluster, 5), 0, "{}", cluster.story(100));
+    unbroken(&cluster);
+}
+
+#[test]
 fn a_node_that_comes_and_goes_waits_longer_each_time() {
-    let mut cluster = without_the_last(6, 10, 3);
+    let mut cluster = without_the_last(1, 6, 10, 3);
     cluster.boot(5);
     cluster.expect(secs(60), |c| if runs(c, 5) == 5 { Ok(()) } else { Err("not yet".into()) });
     cluster.kill(5);

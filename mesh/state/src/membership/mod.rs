@@ -125,6 +125,9 @@ pub enum Event {
         node: NodeId,
         /// Which life of it.
         generation: u64,
+        /// It did not count as alive until now: neither a suspicion that ended nor a life
+        /// that followed another without a `Down`.
+        came: bool,
     },
     /// A node does not answer this one. It still counts as alive.
     Suspect {

@@ -167,7 +167,8 @@ impl Membership {
             }
         }
         let old = std::mem::replace(&mut peer.generation, generation);
-        let back = peer.is_alive() && old != generation;
+        let came = !peer.is_alive();
+        let back = !came && old != generation;
         // The probe that this answers may still be measured.
         let mut round = peer.round.take();
         if let Some(round) = &mut round {
@@ -182,7 +183,7 @@ impl Membership {
         }
         self.ring.insert(from);
         self.swim.note(Identity { node: from, generation }, 0, State::Alive);
-        self.tell(Event::Up { node: from, generation });
+        self.tell(Event::Up { node: from, generation, came });
         self.touched.push(from);
         self.retarget();
         Ok(Contact::Live)
@@ -212,7 +213,7 @@ impl Membership {
             self.refute(Identity { node, generation }, incarnation);
         }
         if was_suspect {
-            self.tell(Event::Up { node, generation });
+            self.tell(Event::Up { node, generation, came: false });
         }
         self.seen_again(node);
     }

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 /// Where news did not suffice, one session in so many takes no notice of identities, so
 /// that two that look alike hide nothing for good: two peers that reconcile again and again
-/// begin with news. Elsewhere it would bring what is superseded as well, all of it.
+/// begin with news. Elsewhere it would bring what is superseded as well, all of it, and two
+/// that look alike hide one another only while the newer one is on one side alone.
 const BLIND_ONE_IN: u64 = 8;
 
 impl Session {

@@ -93,6 +93,39 @@ fn a_frozen_node_returns_with_a_new_generation_and_declares_nobody_dead() {
 }
 
 #[test]
+fn who_was_missed_for_a_moment_or_renewed_did_not_come_up() {
+    let came = |sim: &Sim| -> Vec<bool> {
+        let of = |event: &Event| match event {
+            Event::Up { node, came, .. } if *node == id(1) => Some(*came),
+            _ => None,
+        };
+        sim.events.iter().filter_map(|(_, _, event)| of(event)).collect()
+    };
+    let mut sim = Sim::settled(5, LAN, 3);
+    sim.events.clear();
+    sim.freeze(1);
+    let suspect = |sim: &Sim| sim.events.iter().any(|(_, _, e)| *e == Event::Suspect { node: id(1) });
+    assert!(sim.until(secs(5), suspect).is_some());
+    sim.thaw(1, false);
+    assert!(sim.until(secs(5), Sim::all_see_all).is_some());
+    let missed = came(&sim);
+    assert!(!missed.is_empty() && !missed.contains(&true), "{missed:?} {:?}", sim.downs());
+    // Restarted before anybody held it for dead.
+    sim.events.clear();
+    sim.kill(1);
+    sim.restart(1, 7);
+    assert!(sim.until(secs(5), Sim::all_see_all).is_some());
+    let again = came(&sim);
+    assert!(again.len() >= 4 && !again.contains(&true), "{again:?}");
+    sim.events.clear();
+    sim.kill(1);
+    assert!(sim.until(secs(15), |sim| sim.everyone_holds_down(1)).is_some());
+    sim.restart(1, 8);
+    assert!(sim.until(secs(15), Sim::all_see_all).is_some());
+    assert_eq!(came(&sim).iter().filter(|came| **came).count(), 4);
+}
+
+#[test]
 fn a_freeze_of_all_at_once_kills_nobody() {
     let mut sim = Sim::settled(5, LAN, 1);
     (0..5).for_each(|n| sim.freeze(n));
