@@ -12,6 +12,7 @@ use orbweave_model::Label;
 use serde::{Deserialize, Deserializer};
 use std::fmt::Write;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 /// The highest first port: four are used.
 pub const PORT_MAX: u32 = 65_532;
@@ -62,6 +63,9 @@ pub struct Settings {
     /// Interfaces, or packages of them, that no guest gets.
     #[serde(deserialize_with = "field::parsed_list")]
     pub denies: Option<Vec<InterfaceArg>>,
+    /// Where this node's contacts are written.
+    #[serde(deserialize_with = "field::parsed_option")]
+    pub contacts: Option<PathBuf>,
     /// Whether the admin API listens on loopback too.
     pub admin_tcp: Option<bool>,
 }
@@ -117,6 +121,7 @@ impl Settings {
             instances: args.instances.or(self.instances),
             accelerators: args.accelerators.or(self.accelerators),
             denies: list(!args.denies.is_empty()).map(|()| args.denies.clone()).or(self.denies),
+            contacts: args.contacts.as_deref().map(absolute).or(self.contacts),
             admin_tcp: some(args.admin_tcp, true).or(self.admin_tcp),
         }
     }
@@ -135,6 +140,7 @@ impl Settings {
             Forget::Instances => self.instances = None,
             Forget::Accelerators => self.accelerators = None,
             Forget::Deny => self.denies = None,
+            Forget::Contacts => self.contacts = None,
             Forget::AdminTcp => self.admin_tcp = None,
             Forget::All => *self = Self::default(),
         }
@@ -175,12 +181,23 @@ impl Settings {
         line("instances", self.instances.map(|n| n.to_string()));
         line("accelerators", self.accelerators.map(quoted));
         line("denies", self.denies.as_ref().map(|denies| list(denies.iter().map(quoted).collect())));
+        line("contacts", self.contacts.as_ref().map(|path| text_of(path)));
         line("adminTcp", self.admin_tcp.map(|on| on.to_string()));
         text
     }
 }
 
-/// As YAML reads it back; nothing that is written here has a quote in it.
+/// A path that names the same file from any folder.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Any text as YAML reads it back: a path may have a quote in it.
+fn text_of(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "''"))
+}
+
+/// As YAML reads it back; nothing that is written so has a quote in it.
 fn quoted(value: impl std::fmt::Display) -> String {
     format!("\"{value}\"")
 }
@@ -192,7 +209,7 @@ mod tests {
     const ALL: &str = "labels: [\"tier=edge\"]\nzone: \"7.10\"\nport: 9000\nlisten: \"::1\"\nmdns: false\n\
                        gossip: false\n\
                        cpu: 1500m\nmemory: 512Mi\ninstances: 3\naccelerators: 1500m\n\
-                       denies: [\"wasi:sockets\"]\nadminTcp: true\n";
+                       denies: [\"wasi:sockets\"]\ncontacts: '/etc/it''s.yaml'\nadminTcp: true\n";
 
     #[test]
     fn what_is_written_is_read_back() {

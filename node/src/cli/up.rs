@@ -8,7 +8,9 @@ use super::settings::Settings;
 use crate::api::types::{Status, ZONE_DEFAULT};
 use crate::api::{AdminServer, Backend};
 use crate::driver::{self, NodeHandle};
+use crate::manifest::contacts;
 use crate::state_dir::StateDir;
+use orbweave_core::link_plan::LinkPlan;
 use orbweave_core::node_info::DENIES_MAX;
 use orbweave_model::{Labels, Resources, limit};
 use orbweave_net::PeerAddress;
@@ -50,6 +52,8 @@ pub struct UpOptions {
     pub capacity: Resources,
     /// Interfaces, or packages of them, that no guest gets here.
     pub denies: Vec<String>,
+    /// When this node can be reached; at any time, if nothing is said.
+    pub plan: Option<LinkPlan>,
     /// Where the admin API listens on TCP, if it does; the driver only reports it.
     pub admin: Option<SocketAddr>,
 }
@@ -108,6 +112,7 @@ impl UpOptions {
                 accelerator_milli: settings.accelerators.map_or(0, |n| n.0),
             },
             denies: settings.denies.iter().flatten().map(ToString::to_string).collect(),
+            plan: settings.contacts.as_deref().map(contacts::read).transpose().map_err(Failure::new)?,
             admin: settings.admin_tcp.unwrap_or(false).then(|| SocketAddr::new(loopback, port + 2)),
         })
     }

@@ -119,8 +119,7 @@ pub async fn run(
         capacity: options.capacity,
         addresses: advertised(options.mesh()),
         denies: options.denies.clone(),
-        // No option names an orbit or a site yet: what a node's radio is, its driver would say.
-        plan: None,
+        plan: options.plan.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         speaks: WireVersion::Current,
         gossip: options.gossip,

@@ -3,6 +3,7 @@
 //! Unknown fields are errors. Each error names the file, the line and column, the
 //! field, and what to write instead.
 
+pub mod contacts;
 mod de;
 mod error;
 pub(crate) mod field;

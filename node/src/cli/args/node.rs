@@ -7,6 +7,7 @@ use orbweave_model::{Label, NodeId, limit};
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// What a node is and where it listens: of `up` and `join`. What is given is remembered in
@@ -50,6 +51,10 @@ pub struct NodeArgs {
     /// An interface, or a package of them, that no guest gets here, such as wasi:sockets; may be repeated
     #[arg(long = "deny", value_name = "INTERFACE")]
     pub denies: Vec<InterfaceArg>,
+    /// When this node can be reached: a file with its orbit, its passes or its site, read at each start
+    /// [default: at any time]
+    #[arg(long, value_name = "FILE")]
+    pub contacts: Option<PathBuf>,
     /// Open the admin API on loopback too, with a token, on PORT + 2
     #[arg(long)]
     pub admin_tcp: bool,
@@ -85,6 +90,8 @@ pub enum Forget {
     Accelerators,
     /// Interfaces that no guest gets
     Deny,
+    /// The file of contacts
+    Contacts,
     /// The admin API on loopback
     AdminTcp,
     /// All of them
@@ -110,7 +117,13 @@ impl NodeArgs {
         let flags =
             [(self.no_mdns, "--no-mdns"), (self.no_gossip, "--no-gossip"), (self.admin_tcp, "--admin-tcp")];
         args.extend(flags.iter().filter(|(set, _)| *set).map(|(_, flag)| (*flag).to_owned()));
-        args.into_iter().map(OsString::from).collect()
+        let mut args: Vec<OsString> = args.into_iter().map(OsString::from).collect();
+        if let Some(path) = &self.contacts {
+            let mut arg = OsString::from("--contacts=");
+            arg.push(path);
+            args.push(arg);
+        }
+        args
     }
 }
 
