@@ -1,9 +1,10 @@
 //! `join`: shows a ticket to the node that issued it, keeps what comes back, runs the node.
 
-use super::args::JoinArgs;
+use super::args::{JoinArgs, UpArgs};
 use super::failure::Failure;
 use super::{daemon, init, output, up};
 use crate::api::handshake::{JoinRequest, JoinResponse, mesh_of_hello};
+use crate::manifest::contacts;
 use crate::state_dir::{KeyFile, StateDir};
 use orbweave_model::{MeshId, NodeId, Wall};
 use orbweave_trust::{Authority, Certificate, Genesis, SecretKey, Strict, Ticket};
@@ -19,6 +20,7 @@ pub async fn run(dir: StateDir, args: JoinArgs) -> Result<(), Failure> {
     if dir.is_member() {
         output::note("this node is a member of that mesh already; the ticket was not used");
     } else {
+        first_known(&up)?;
         let node = dir.key_or_new(KeyFile::Node)?;
         let name = name.unwrap_or_else(|| init::node_name(node.node_id()));
         let answer = ask(&node, &ticket, name.as_str()).await?;
@@ -27,6 +29,17 @@ pub async fn run(dir: StateDir, args: JoinArgs) -> Result<(), Failure> {
     // The process that runs the node takes it for itself.
     drop(lock);
     if up.detach { daemon::run(&dir, &up.node).await } else { up::foreground(dir, up).await }
+}
+
+/// A node on scheduled links waits to be called, by members that know its record: first it
+/// has to be known.
+fn first_known(up: &UpArgs) -> Result<(), Failure> {
+    let plan = up.node.contacts.as_deref().map(contacts::read).transpose().map_err(Failure::new)?;
+    if plan.is_some_and(|plan| plan.is_scheduled()) {
+        return Err(Failure::new("a node with an orbit or passes is called by those that know it, and nobody does yet")
+            .fix("join without --contacts; when the others list the node, start it again with `orbweave up --contacts FILE`"));
+    }
+    Ok(())
 }
 
 fn same_mesh(dir: &StateDir, mesh: MeshId) -> Result<(), Failure> {
