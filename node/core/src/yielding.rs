@@ -8,8 +8,6 @@ use crate::workload::WorkloadSpec;
 use orbweave_model::{NodeId, WorkloadName};
 use orbweave_scheduler::policy::{OVER_NODES, Spread};
 use orbweave_scheduler::rivals::Phase;
-use std::collections::BTreeSet;
-use std::ops::Range;
 
 impl Node {
     /// Whether the slot of this holder should be elsewhere.
@@ -58,32 +56,21 @@ impl Node {
         let Some(here) = domain(&holder) else { return false };
         let holders = self.claims.get(name).into_iter().flatten().map(|(holder, _)| *holder);
         let there = holders.filter(|other| domain(other) == Some(here) && self.counts(*other));
-        // Of rivals for a slot one will be left: they count once, as in a hand-over.
-        let mut lower = BTreeSet::new();
-        most == 0
-            || there.flat_map(|other| self.kept_slots(other, name, slot)).flatten().any(|slot| {
-                lower.insert(slot);
-                lower.len() >= most as usize
-            })
-    }
-
-    /// How many slots of a workload below this one a node holds and does not drain.
-    fn kept_by(&self, holder: NodeId, name: &WorkloadName, below: u32) -> u32 {
-        self.kept_slots(holder, name, below).iter().map(|slots| slots.end - slots.start).sum()
+        let lower = there.map(|other| self.kept_by(other, name, slot)).fold(0, u32::saturating_add);
+        lower >= most
     }
 
     /// The slots of a workload below this one that a node holds and does not drain.
-    fn kept_slots(&self, holder: NodeId, name: &WorkloadName, below: u32) -> Vec<Range<u32>> {
+    fn kept_by(&self, holder: NodeId, name: &WorkloadName, below: u32) -> u32 {
         if holder == self.me {
             // What it just gave up counts no more, though nobody else knows yet.
             let held = self.held.range((name.clone(), 0)..(name.clone(), below));
-            let kept = held.filter(|(_, held)| held.phase != Phase::Draining);
-            return kept.map(|((_, slot), _)| *slot..slot + 1).collect();
+            return held.filter(|(_, held)| held.phase != Phase::Draining).count() as u32;
         }
         let claim = self.claims.get(name).and_then(|claims| claims.get(&holder));
         let ranges = claim.into_iter().flat_map(|claim| &claim.ranges);
         let kept = ranges.filter(|range| range.phase != Phase::Draining && range.slots.start < below);
-        kept.map(|range| range.slots.start..range.slots.end.min(below)).collect()
+        kept.map(|range| range.slots.end.min(below) - range.slots.start).sum()
     }
 
     /// Keeps the list of workloads with rules, which a change of others may break.
