@@ -28,6 +28,7 @@ mod carried;
 mod choosing;
 pub mod claim;
 mod clock;
+mod contradiction;
 pub mod cordon;
 pub mod event;
 pub mod fleet;

@@ -142,10 +142,11 @@ impl Node {
     fn end_hand_over(&mut self) {
         let Some(HandOver { to, key, until, .. }) = &self.rebalancing.offer else { return };
         let (to, late) = (*to, *until <= self.now.mono);
-        if self.holdings(&key.0, key.1).iter().any(|h| h.holder == to) {
+        let shows = self.holdings(&key.0, key.1).iter().any(|h| h.holder == to);
+        if shows || late {
             self.rebalancing.offer = None;
-        } else if late {
-            self.rebalancing.offer = None;
+        }
+        if late && !shows {
             self.rebalancing.passed_over.insert(to, self.now.mono + PASS_OVER);
         }
     }

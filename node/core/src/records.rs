@@ -58,9 +58,6 @@ pub(crate) struct Staged {
     pub contradicts: bool,
 }
 
-/// Between two contradictions of what is said of a workload in this node's name.
-const CONTRADICT_EVERY: Duration = Duration::from_secs(5);
-
 /// How a record came: news that did not come by gossip is spread on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -155,20 +152,6 @@ impl Node {
                 self.pass_on(&record, way);
             }
         }
-    }
-
-    /// Others believe what this node said in a life that it forgot, or what another says with
-    /// its key: they learn what it holds, but not so often that two that share a key shout.
-    fn contradict(&mut self, name: &WorkloadName) {
-        let now = self.now.mono;
-        self.contradicted.retain(|_, last| *last + CONTRADICT_EVERY > now);
-        if self.contradicted.contains_key(name) {
-            return;
-        }
-        self.contradicted.insert(name.clone(), now);
-        let staged = self.staged.len();
-        self.publish_claim(name, Vec::new());
-        self.staged.iter_mut().skip(staged).for_each(|staged| staged.contradicts = true);
     }
 
     /// Tells others what is new.

@@ -1,7 +1,7 @@
 //! When a node can be reached, as its operator writes it: an orbit or passes for one on
 //! scheduled links, a site for one that satellites pass over.
 
-use super::{ManifestError, field, parse_yaml, read_text};
+use super::{ManifestError, field, parse_yaml, read_yaml};
 use orbweave_core::link_plan::{LinkPlan, Orbit, PlannedPass, Site, WalkerSlot};
 use orbweave_model::{NodeId, Wall};
 use serde::{Deserialize, Deserializer};
@@ -10,19 +10,12 @@ use std::str::FromStr;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Whole numbers of a shell, and heights of satellites in kilometres.
+/// No number of a shell is larger, nor an altitude in kilometres; the chart has the true bounds.
 const MANY: u32 = 1_000_000;
 
 /// Reads a file of contacts. What it says was checked: a node can start with it.
 pub fn read(path: &Path) -> Result<LinkPlan, ManifestError> {
-    let failed = |mut e: ManifestError| {
-        e.file = Some(path.to_owned());
-        e
-    };
-    let text = read_text(path).map_err(|e| {
-        failed(ManifestError::new(format!("cannot be read: {e}")).help("give the path of a YAML file"))
-    })?;
-    parse(&text).map_err(failed)
+    read_yaml(path, parse)
 }
 
 fn parse(text: &str) -> Result<LinkPlan, ManifestError> {
@@ -103,7 +96,8 @@ impl From<Walker> for WalkerSlot {
     fn from(walker: Walker) -> Self {
         Self {
             star: walker.star,
-            inclination_microdeg: walker.inclination_deg.0.unsigned_abs(),
+            // The chart refuses what is no inclination.
+            inclination_microdeg: u32::try_from(walker.inclination_deg.0).unwrap_or(u32::MAX),
             altitude_m: walker.altitude_km * 1_000,
             planes: walker.planes,
             satellites_per_plane: walker.satellites_per_plane,
@@ -238,6 +232,7 @@ mod tests {
             said(&TLE.replace("51.6393", "51.6394"))
         );
         assert!(said(&format!("{WALKER}{}", TLE)).contains("both"));
+        assert!(said(&WALKER.replace("Deg: 53", "Deg: -53")).contains("inclination"));
         assert!(said("orbit: here\n").contains("unknown field `orbit`"));
     }
 }

@@ -34,7 +34,7 @@ pub(super) const NAME_PATTERN: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 pub(super) const SPAN_PATTERN: &str = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$";
 
 /// A text that is read by its type's own rules.
-pub(crate) fn parsed<'de, T, D>(d: D) -> Result<T, D::Error>
+pub(super) fn parsed<'de, T, D>(d: D) -> Result<T, D::Error>
 where
     T: FromStr<Err: fmt::Display>,
     D: Deserializer<'de>,

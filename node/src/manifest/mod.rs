@@ -47,14 +47,7 @@ pub(crate) fn parse_yaml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T
 impl ManifestFile {
     /// Reads a manifest from a file; `-` is standard input, with paths relative to the current folder.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
-        let failed = |mut e: ManifestError| {
-            e.file = Some(path.to_owned());
-            e
-        };
-        let text = read_text(path).map_err(|e| {
-            failed(ManifestError::new(format!("cannot be read: {e}")).help("give the path of a YAML file"))
-        })?;
-        let manifest = Manifest::parse(&text).map_err(failed)?;
+        let manifest = read_yaml(path, Manifest::parse)?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { manifest, folder })
     }
@@ -68,6 +61,19 @@ impl ManifestFile {
     pub fn release(&self) -> Option<PathBuf> {
         Some(self.folder.join(self.manifest.spec.component.release()?))
     }
+}
+
+/// Reads a file; an error names it.
+fn read_yaml<T>(
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, ManifestError>,
+) -> Result<T, ManifestError> {
+    let unreadable =
+        |e| ManifestError::new(format!("cannot be read: {e}")).help("give the path of a YAML file");
+    read_text(path).map_err(unreadable).and_then(|text| parse(&text)).map_err(|mut e| {
+        e.file = Some(path.to_owned());
+        e
+    })
 }
 
 fn read_text(path: &Path) -> std::io::Result<String> {

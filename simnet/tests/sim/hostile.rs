@@ -180,7 +180,7 @@ fn a_claim_of_a_life_that_its_node_forgot_is_taken_back() {
         let hlc = Hlc { wall: cluster.wall() + secs(5), count: 0 };
         let key = &cluster.hosts[forgetful].key;
         let bytes = Record::sign(key, cluster.world.mesh, RecordKind::CLAIM, "app", hlc, body);
-        // Gossip brings it to all; it is contradicted by gossip, not when somebody reconciles.
+        // Gossip brings it to all, to its own node last.
         for host in [1, 2, 0].map(|further| (forgetful + further) % 3) {
             cluster.feed(host, Input::Gossip { bytes: bytes.clone() });
         }
