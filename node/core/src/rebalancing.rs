@@ -48,7 +48,7 @@ const WEIGHED_MAX: usize = 64;
 pub(crate) struct Rebalancing {
     newcomers: BTreeMap<NodeId, Newcomer>,
     passed_over: BTreeMap<NodeId, Mono>,
-    /// What was refused is not offered again while newcomers are given slots.
+    /// What a newcomer refused is not offered again while it is given slots.
     refused: BTreeSet<(NodeId, (WorkloadName, u32))>,
     /// `None` while nobody is to be given anything.
     next_look: Option<Mono>,
@@ -119,9 +119,8 @@ impl Node {
         self.rebalancing.newcomers.retain(|_, n| n.until().max(n.up_at + FLAPS_WITHIN) > now);
         self.rebalancing.passed_over.retain(|_, until| *until > now);
         self.rebalancing.next_look = self.rebalancing.next_after(now);
-        if self.rebalancing.next_look.is_none() {
-            self.rebalancing.refused.clear();
-        }
+        let newcomers = &self.rebalancing.newcomers;
+        self.rebalancing.refused.retain(|(to, _)| newcomers.get(to).is_some_and(|n| n.until() > now));
         self.end_hand_over();
         let waited = std::mem::take(&mut self.rebalancing.waited);
         let bystands = !self.settled || self.leaving || self.is_carried() || self.membership.in_self_doubt();
@@ -155,7 +154,8 @@ impl Node {
     fn loads(&self) -> Vec<Load> {
         let mut slots: BTreeMap<NodeId, u32> = self.membership.alive().map(|node| (node, 0)).collect();
         for (name, claims) in &self.claims {
-            let wanted = self.slots_known(name);
+            // What is claimed beyond what is wanted is no load.
+            let wanted = self.slots_wanted(name);
             for (holder, claim) in claims {
                 if let Some(slots) = slots.get_mut(holder) {
                     *slots = slots.saturating_add(kept(claim, wanted));
@@ -182,14 +182,8 @@ impl Node {
     pub(crate) fn relieves(&self, holder: NodeId) -> bool {
         let claims = self.claimed_by.get(&holder).into_iter().flatten();
         let claims = claims
-            .filter_map(|name| Some(kept(self.claims.get(name)?.get(&holder)?, self.slots_known(name))));
+            .filter_map(|name| Some(kept(self.claims.get(name)?.get(&holder)?, self.slots_wanted(name))));
         claims.fold(0, u32::saturating_add) >= self.kept_here().saturating_add(DIFFERENCE)
-    }
-
-    /// The slots of a workload, as far as this node knows it: what is claimed beyond them
-    /// is no load.
-    fn slots_known(&self, name: &WorkloadName) -> u32 {
-        self.desired.get(name).map_or(0, |desired| desired.slots())
     }
 
     /// Offers a newcomer the slot for which it is the better place by most.
